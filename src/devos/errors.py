@@ -1,0 +1,43 @@
+"""What can go wrong, as one small tree.
+
+    DevosError                 anything that the person at the keyboard can mend; one line, exit code 2
+    +-- InputError             a video, a frame, a mask or a folder is not what was expected
+    |   +-- VideoError         not there, not a video, empty, or a frame of it cannot be read
+    |   +-- MaskError          not a mask, of another size, empty, or for a frame that is not there
+    +-- OutputError            the place to write to is taken, full or not writable
+    +-- WeightsError           weights are missing, damaged, or of another model
+    +-- OptionError            two options exclude each other, or a value is out of range
+
+Every message says what was found, what is accepted, and what to do. `ValueError` is for a programmer's bad
+argument, `assert` for our own mistakes; neither is caught by the commands.
+"""
+
+from __future__ import annotations
+
+
+class DevosError(Exception):
+    """Anything that the person at the keyboard can mend."""
+
+
+class InputError(DevosError):
+    """A video, a frame, a mask or a folder is not what was expected."""
+
+
+class VideoError(InputError):
+    """A video is not there, is not a video, is empty, or a frame of it cannot be read."""
+
+
+class MaskError(InputError):
+    """A mask is not a mask, has another size, is empty, or belongs to no frame."""
+
+
+class OutputError(DevosError):
+    """The place to write to is taken, full or not writable."""
+
+
+class WeightsError(DevosError):
+    """Weights are missing, damaged, or belong to another model."""
+
+
+class OptionError(DevosError):
+    """Two options exclude each other, or a value is out of range."""
