@@ -1,0 +1,100 @@
+"""Write files so that no half-written one is ever left: to a temporary name first, renamed once it is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from devos.errors import OutputError
+
+MASKS_FOLDER = "masks"
+OVERLAY_FILE = "overlay.mp4"
+OBJECTS_FILE = "objects.csv"
+RUN_FILE = "run.json"
+PARTIAL = ".partial"
+"""Stands in the name of a file that is still being written, before its suffix."""
+
+
+def partial_path(path: Path) -> Path:
+    """Where a file is written until it is whole: beside it, so that renaming it is one step."""
+    return path.with_name(f"{path.stem}{PARTIAL}{path.suffix}")
+
+
+def output_error(path: Path, error: OSError) -> OutputError:
+    """One line for what the operating system said."""
+    reason = error.strerror or str(error)
+    return OutputError(f"{path}: cannot be written ({reason}); free some space, or write to another folder")
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[Path]:
+    """Give a temporary path to write to; it takes the place of `path` at the end, or is removed on any failure."""
+    temporary = partial_path(path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except OSError as error:
+        _remove_quietly(temporary)
+        raise output_error(path, error) from error
+    except BaseException:
+        _remove_quietly(temporary)
+        raise
+
+
+def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON object, indented, keys in the order given."""
+    path = Path(path)
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def prepare_output(directory: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()) -> None:
+    """Make the folder for the results, or refuse it.
+
+    A folder with anything in it is refused, unless `overwrite`: then what an earlier run wrote is removed, and
+    nothing else is touched. `inputs` are the files and folders of this run; it is an error if one would be removed.
+    """
+    directory = Path(directory)
+    try:
+        if directory.exists() and not directory.is_dir():
+            raise OutputError(f"{directory}: a file, not a folder; name a folder for the results")
+        present = sorted(entry.name for entry in directory.iterdir()) if directory.exists() else []
+        if present and not overwrite:
+            raise OutputError(
+                f"{directory}: already holds {_count_files(directory)} files ({', '.join(present[:3])}"
+                f"{', ...' if len(present) > 3 else ''}); replace them with --overwrite, or name another folder"
+            )
+        if present:
+            _remove_earlier_run(directory, inputs)
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(directory, error) from error
+
+
+def _count_files(directory: Path) -> int:
+    return sum(1 for entry in directory.rglob("*") if entry.is_file())
+
+
+def _remove_earlier_run(directory: Path, inputs: Iterable[str | Path]) -> None:
+    masks = directory / MASKS_FOLDER
+    written = [directory / name for name in (OVERLAY_FILE, OBJECTS_FILE, RUN_FILE)]
+    doomed = [path for file in written for path in (file, partial_path(file)) if path.is_file()]
+    doomed += list(masks.glob("*.png"))
+    going = {path.resolve() for path in (*doomed, masks)}
+    for given in inputs:
+        if Path(given).resolve() in going:
+            raise OutputError(f"{given}: would be removed by --overwrite of {directory}; name another output folder")
+    for path in doomed:
+        path.unlink()
+    with suppress(OSError):  # something else is in it, or it is not there
+        masks.rmdir()
+
+
+def _remove_quietly(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)

@@ -1,0 +1,41 @@
+"""Write labels as PNG, with the colours that the DAVIS and VOC data sets use."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8, UInt16
+from PIL import Image
+
+from devos.io.files import replacing
+
+_MAX_PALETTE_ID = 255
+
+
+@cache
+def davis_palette() -> UInt8[np.ndarray, "256 3"]:
+    """The colour (RGB) of each id from 0 to 255: the bits of the id, dealt in turn to red, green and blue."""
+    ids = np.arange(256)
+    palette = np.zeros((256, 3), dtype=np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= (((ids >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+    palette.flags.writeable = False
+    return palette
+
+
+def write_label_png(path: str | Path, labels: UInt16[np.ndarray, "h w"]) -> None:
+    """Write one label map; the file appears whole or not at all.
+
+    With ids up to 255 it is an 8-bit indexed PNG whose index is the id, coloured with `davis_palette`; with a higher
+    id anywhere on the frame it is a 16-bit grey PNG whose grey is the id.
+    """
+    if labels.max(initial=0) > _MAX_PALETTE_ID:
+        picture = Image.fromarray(labels)
+    else:
+        picture = Image.fromarray(labels.astype(np.uint8))
+        picture.putpalette(davis_palette().tobytes())
+    with replacing(Path(path)) as temporary:
+        picture.save(temporary, format="PNG")
