@@ -1,0 +1,86 @@
+"""Blocks that join the scales, and the FPN decoder that makes masks at stride 4 (design, section 7)."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from devos.model.attention import Read
+from devos.model.config import ModelConfig
+from devos.model.encoder import Features, ResidualBlock, upsample
+
+
+class ScaleBlock(nn.Module):
+    """Joins what one stride knows: image, reads, and the coarser stride."""
+
+    def __init__(self, in_channels: int, width: int, num_blocks: int) -> None:
+        super().__init__()
+        self.join = nn.Conv2d(in_channels, width, 1)
+        self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(num_blocks)))
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Maps of one size -> b width h w."""
+        return cast(Tensor, self.blocks(self.join(torch.cat(parts, 1))))
+
+
+class MaskHead(nn.Module):
+    """Logits for each slot, from the scene's features and from what was read for that slot.
+
+    The features are shared by all slots. What was read is a few numbers for each slot; the same small convolutions
+    judge every slot, so that what is learnt with one object serves ten.
+    """
+
+    num_reads = 5
+
+    def __init__(self, width: int, slots: int, inner: int = 16) -> None:
+        super().__init__()
+        self.inner = inner
+        self.direct = nn.Conv2d(width, slots, 1)
+        self.scene = nn.Conv2d(width, inner, 1)
+        self.own = nn.Conv2d(self.num_reads + 1, inner, 1)
+        self.spread = nn.Conv2d(inner, inner, 3, padding=1, groups=inner)
+        self.judge = nn.Conv2d(inner, 1, 3, padding=1)
+        self.trust = nn.Parameter(torch.full((self.num_reads,), 0.3))
+        nn.init.normal_(self.direct.weight, std=0.01)
+
+    def forward(self, features: Float[Tensor, "b c h w"],
+                reads: Float[Tensor, "b reads slots h w"]) -> Float[Tensor, "b slots h w"]:  # fmt: skip
+        """`reads`: log-odds of each slot from each read, at this grid."""
+        b, _, s, h, w = reads.shape
+        logits = self.direct(features) + torch.einsum("r,brshw->bshw", self.trust, reads)
+        own = torch.cat([reads, logits[:, None]], 1).transpose(1, 2).reshape(b * s, -1, h, w)
+        hidden = self.own(own).view(b, s, self.inner, h, w) + self.scene(features)[:, None]
+        hidden = F.gelu(hidden).flatten(0, 1)
+        hidden = F.gelu(hidden + self.spread(hidden))
+        return logits + cast(Tensor, self.judge(hidden)).view(b, s, h, w)
+
+
+class Decoder(nn.Module):
+    """From reads at 8, 16, 32 to logits at 4."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        slots = config.num_slots + 1
+        w, w8, w4, n = config.width, config.width_s8, config.width_s4, config.num_blocks
+        self.block32 = ScaleBlock(3 * w + 2 * slots, w, n)
+        self.block16 = ScaleBlock(4 * w + 2 * slots, w, n)
+        self.block8 = ScaleBlock(2 * w8 + w + slots, w8, n)
+        self.block4 = ScaleBlock(w4 + w8, w4, n)
+        self.head = MaskHead(w4, slots)
+
+    def forward(self, features: Features, short: dict[int, Read],
+                long: dict[int, Read]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
+        """`features`: E for each group; `short`, `long`: ADVA's and the bank's reads by stride."""
+        x = self.block32(features.s32, *short[32], *long[32])
+        x = self.block16(features.s16, *short[16], *long[16], upsample(x))
+        x = self.block8(features.s8, *short[8], upsample(x))
+        x = self.block4(features.s4, upsample(x))
+        size = features.s4.shape[-2:]
+        masks = [short[8].mask, short[16].mask, short[32].mask, long[16].mask, long[32].mask]
+        # Interpolated as probabilities, then turned to log-odds: the other order rings at edges.
+        reads = torch.stack([F.interpolate(m, size, mode="bilinear", align_corners=False) for m in masks], 1)
+        return cast(Tensor, self.head(x, torch.logit(reads, eps=0.01)))

@@ -1,0 +1,167 @@
+"""DeVOS: one step of following objects through a video. Training and streaming call the same `DeVOS.step`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from devos.model.attention import Adva, LongTermMatching, Read, Source
+from devos.model.config import LONG_TERM_STRIDES, ModelConfig
+from devos.model.decoder import Decoder
+from devos.model.encoder import Features, ImageEncoder
+from devos.model.identity import IdentityEncoder
+from devos.model.memory import Entry, EveryNth, Memory, MemoryPolicy, Previous
+from devos.model.motion import FlowEncoder, Motion
+
+_ABSENT = -1e4
+"""Logit of a slot that no object uses: its probability is exactly 0 in float32."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What somebody says of one frame. `bg` groups of objects, image-major."""
+
+    probabilities: Float[Tensor, "bg slots h4 w4"]
+    """Masks at stride 4, area-averaged; slots sum to 1."""
+    slots: Bool[Tensor, "bg slots"]
+    """Which slots are named; of the others nothing is said, and the network's own answer stands."""
+
+
+@dataclass(frozen=True)
+class StepOutput:
+    """One frame's answer."""
+
+    logits: Float[Tensor, "bg slots h4 w4"]
+    """The network's own, also on a frame where masks were given; unused slots at -1e4. Zeros on a first frame."""
+    probabilities: Float[Tensor, "bg slots h4 w4"]
+    """What is remembered: the network's, with what was given in its place."""
+    memory: Memory
+
+
+class DeVOS(nn.Module):
+    """The whole network. Holds weights only; a video's state is the `Memory` that is handed on."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        slots = config.num_slots + 1
+        self.image_encoder = ImageEncoder(config)
+        self.flow_encoder = FlowEncoder(config)
+        self.identity_encoder = IdentityEncoder(config)
+        w, w8 = config.width, config.width_s8
+        widths = {8: (w8, w), 16: (w, w), 32: (w, None)}
+        self.adva = nn.ModuleDict(
+            {
+                f"s{stride}": Adva(*widths[stride], heads, points, coarse, slots)
+                for stride, heads, points, coarse in zip(
+                    (8, 16, 32), config.heads, config.points, config.coarse_points, strict=True
+                )
+            }
+        )
+        self.long_term = nn.ModuleDict({f"s{s}": LongTermMatching(w, slots) for s in LONG_TERM_STRIDES})
+        self.decoder = Decoder(config)
+
+    def forward(self, *_: object) -> None:
+        """Not used: a video is a recurrence."""
+        raise NotImplementedError("DeVOS is stepped frame by frame: call `step`, or `devos.Session` for a video")
+
+    def step(
+        self,
+        image: Float[Tensor, "b 3 h w"] | Features,
+        motion: Motion | None,
+        memory: Memory,
+        used: Bool[Tensor, "bg slots"],
+        given: Given | None = None,
+        policy: MemoryPolicy | None = None,
+    ) -> StepOutput:
+        """Follow every object onto the next frame.
+
+        `image`: RGB in [0, 1], sides multiples of 32, or its features if they are known. `motion`: flow between the
+        previous frame and this one; None if there is no previous frame. `used`: the slots that have an object
+        (slot 0, background, always). `given`: masks that are known on this frame; needed when `memory` is empty.
+        """
+        features = image if isinstance(image, Features) else self.image_encoder(image)
+        if memory.previous is None or motion is None:
+            if given is None:
+                raise ValueError("the first frame of a video needs masks")
+            logits = torch.zeros_like(given.probabilities).masked_fill(~used[:, :, None, None], _ABSENT)
+            probabilities = given.probabilities
+        else:
+            logits = self.match(features, motion, memory).masked_fill(~used[:, :, None, None], _ABSENT)
+            probabilities = logits.softmax(1)
+            if given is not None:
+                probabilities = merge_given(probabilities, given)
+        # What one frame hands to the next carries no gradient through the mask (design, section 8).
+        remembered = self.remember(features, probabilities.detach())
+        return StepOutput(
+            logits, probabilities, self._next(memory, remembered, given is not None, policy or EveryNth())
+        )
+
+    def match(self, features: Features, motion: Motion, memory: Memory) -> Float[Tensor, "bg slots h4 w4"]:
+        """Logits of every slot, from the previous frame and the bank."""
+        assert memory.previous is not None
+        motion = motion.at_stride_8(*features.s8.shape[-2:])
+        long = {
+            s: self.long_term[f"s{s}"](features.at(s), memory.keys(s), memory.values(s)) for s in LONG_TERM_STRIDES
+        }
+        short = self.read_previous(features, motion, memory.previous)
+        groups = memory.previous.probabilities.shape[0] // features.s8.shape[0]
+        logits: Tensor = self.decoder(features.expand(groups), short, long)
+        return logits
+
+    def read_previous(self, features: Features, motion: Motion, previous: Previous) -> dict[int, Read]:
+        """ADVA at every stride, coarsest first: each stride's keys serve the next finer one."""
+        forward, backward = self.flow_encoder(motion)
+        coarse: Source | None = None
+        reads = {}
+        for stride in (32, 16, 8):
+            flow_cells = F.avg_pool2d(motion.to_prev, stride // 8) / stride
+            values = previous.values.at(stride)
+            reads[stride], keys = self.adva[f"s{stride}"](
+                features.at(stride), previous.features.at(stride), forward.at(stride), backward.at(stride),
+                flow_cells, values, coarse,
+            )  # fmt: skip
+            coarse = Source(keys, values)
+        return reads
+
+    def remember(self, features: Features, probabilities: Float[Tensor, "bg slots h4 w4"]) -> Previous:
+        """A frame with its masks, as ADVA will read it."""
+        groups = probabilities.shape[0] // features.s8.shape[0]
+        return Previous(features, probabilities, self.identity_encoder(features.expand(groups), probabilities))
+
+    def enter(self, seen: Previous, frame: int, pinned: bool) -> Entry:
+        """A frame with its masks, as the bank keeps it."""
+        batch = seen.features.s16.shape[0]
+        keys = {s: self.long_term[f"s{s}"].keys(seen.features.at(s)) for s in LONG_TERM_STRIDES}
+        values = {s: _groups_aside(seen.values.at(s), batch) for s in LONG_TERM_STRIDES}
+        empty = seen.features.s4[:, :0]
+        kept = Features(empty, empty, seen.features.s16, seen.features.s32)
+        return Entry(frame, pinned, kept, seen.probabilities, keys[16], keys[32], values[16], values[32])
+
+    def _next(self, memory: Memory, seen: Previous, pinned: bool, policy: MemoryPolicy) -> Memory:
+        frame = memory.frame + 1
+        memory = replace(memory, previous=seen, frame=frame)
+        if policy.admits(memory, frame, pinned):
+            memory = replace(memory, entries=policy.kept((*memory.entries, self.enter(seen, frame, pinned))))
+        return memory
+
+
+def merge_given(probabilities: Float[Tensor, "bg slots h w"], given: Given) -> Float[Tensor, "bg slots h w"]:
+    """What was given stands; the objects of which nothing was said share what is left, in their own proportions."""
+    named = given.slots[:, :, None, None].clone()
+    named[:, 0] = False  # background is what remains, it is not an object that can be named
+    stated = torch.where(named, given.probabilities, 0)
+    rest = torch.where(named, 0, probabilities)
+    room = (1 - stated.sum(1, keepdim=True)).clamp(min=0)
+    rest = rest / rest.sum(1, keepdim=True).clamp(min=1e-6) * room
+    return stated + rest
+
+
+def _groups_aside(values: Float[Tensor, "bg v h w"], batch: int) -> Float[Tensor, "b n gv"]:
+    """Each image's groups side by side in the channels, cells in one row."""
+    _, v, h, w = values.shape
+    return values.view(batch, -1, v, h * w).permute(0, 3, 1, 2).reshape(batch, h * w, -1)

@@ -1,0 +1,126 @@
+"""What a video remembers, as values that are handed on: nothing here is kept in a module.
+
+The previous frame serves ADVA; the bank serves long-term matching. The bank holds the annotated frames and then every
+N-th frame, at most `max_entries`; the oldest unannotated entry leaves first, so that memory and time are constant from
+the moment it is full (design, section 6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from devos.model.encoder import Features
+from devos.model.identity import Values
+
+
+@dataclass(frozen=True)
+class Previous:
+    """The frame before, as ADVA sees it. `b` images, `bg` groups of objects of those images."""
+
+    features: Features
+    probabilities: Float[Tensor, "bg slots h4 w4"]
+    values: Values
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One frame of the bank, at strides 16 and 32: `n` cells of keys, and values with the groups side by side."""
+
+    frame: int
+    pinned: bool
+    """An annotated frame; it leaves only for a newer annotated one."""
+    features: Features
+    """Kept so that values can be made anew when objects come or go; only strides 16 and 32 are used."""
+    probabilities: Float[Tensor, "bg slots h4 w4"]
+    keys16: Float[Tensor, "b n16 c"]
+    keys32: Float[Tensor, "b n32 c"]
+    values16: Float[Tensor, "b n16 gv"]
+    values32: Float[Tensor, "b n32 gv"]
+
+
+@dataclass(frozen=True)
+class Memory:
+    """All that a video remembers. Empty at first."""
+
+    previous: Previous | None = None
+    entries: tuple[Entry, ...] = ()
+    frame: int = -1
+    """Index of the newest frame that has been seen."""
+
+    def keys(self, stride: int) -> Float[Tensor, "b n c"]:
+        """Every key of the bank at a stride."""
+        return torch.cat([e.keys16 if stride == 16 else e.keys32 for e in self.entries], 1)
+
+    def values(self, stride: int) -> Float[Tensor, "b n gv"]:
+        """Every value of the bank at a stride."""
+        return torch.cat([e.values16 if stride == 16 else e.values32 for e in self.entries], 1)
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Every tensor that is held, for counting bytes."""
+        if self.previous is not None:
+            yield from (*self.previous.features, self.previous.probabilities, *self.previous.values)
+        for e in self.entries:
+            yield from (*e.features, e.probabilities, e.keys16, e.keys32, e.values16, e.values32)
+
+    def map_probabilities(
+        self,
+        change: Callable[[Tensor], Tensor],
+        remember: Callable[[Features, Tensor], Previous],
+        enter: Callable[[Previous, int, bool], Entry],
+    ) -> Memory:
+        """The same memory with every remembered mask changed, and all that follows from the masks made anew."""
+        if self.previous is None:
+            return self
+        previous = remember(self.previous.features, change(self.previous.probabilities))
+        entries = tuple(
+            replace(enter(remember(e.features, change(e.probabilities)), e.frame, e.pinned), features=e.features)
+            for e in self.entries
+        )
+        return replace(self, previous=previous, entries=entries)
+
+
+class MemoryPolicy(Protocol):
+    """Decides what the bank keeps. Must bound the number of entries."""
+
+    def admits(self, memory: Memory, frame: int, pinned: bool) -> bool:
+        """Whether this frame goes into the bank."""
+        ...
+
+    def kept(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """What stays of the entries, oldest first, once a new one has been added."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class EveryNth:
+    """Annotated frames always, and every N-th frame; the oldest unannotated one leaves first."""
+
+    every: int = 5
+    """A frame enters the bank every this many frames."""
+    max_entries: int = 6
+    """Most entries, annotated ones included. The first annotated frame is never dropped."""
+
+    def __post_init__(self) -> None:
+        if self.every < 1:
+            raise ValueError(f"every must be at least 1 frame, got {self.every}")
+        if self.max_entries < 1:
+            raise ValueError(f"max_entries must be at least 1, got {self.max_entries}")
+
+    def admits(self, memory: Memory, frame: int, pinned: bool) -> bool:
+        """Annotated, or N frames after the newest entry."""
+        return pinned or not memory.entries or frame - memory.entries[-1].frame >= self.every
+
+    def kept(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
+        """At most `max_entries`."""
+        while len(entries) > self.max_entries:
+            unpinned = [i for i, e in enumerate(entries) if not e.pinned]
+            # All are annotated: the first one stays, for it is the surest, and the next oldest goes.
+            drop = unpinned[0] if unpinned else min(1, len(entries) - 1)
+            entries = entries[:drop] + entries[drop + 1 :]
+        return entries
