@@ -1,0 +1,163 @@
+"""Where the videos of a data set are, and how its pictures and masks are read.
+
+The layout is that of DAVIS; the resolution folder and ImageSets may be left out:
+
+    ROOT/JPEGImages/480p/<sequence>/00000.jpg
+    ROOT/Annotations/480p/<sequence>/00000.png     one grey or palette value per pixel: the object's id, 0 background
+    ROOT/ImageSets/2017/val.txt                    the names of the sequences, one a line
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8, UInt16
+from natsort import natsorted
+from PIL import Image, UnidentifiedImageError
+
+from devos.errors import InputError, MaskError, VideoError
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
+"""Files that count as frames, whatever the case of the letters."""
+
+USUAL_RESOLUTION = "480p"
+"""The resolution folder that is taken where there are several and none is asked for."""
+
+_TREE = "expected ROOT/JPEGImages/[480p/]SEQUENCE/*.jpg and ROOT/Annotations/[480p/]SEQUENCE/*.png"
+_LABEL_MODES = ("1", "L", "P", "I", "I;16")
+
+Labels = UInt16[np.ndarray, "h w"]
+"""An object id per pixel, 0 for background."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """Where one video's pictures and masks are. Entry i of each tuple belongs to frame i."""
+
+    name: str
+    frames: tuple[Path, ...]
+    """One picture per frame; empty where only masks are known."""
+    masks: tuple[Path | None, ...]
+    """One label map per frame, None for a frame that has none."""
+
+    @property
+    def num_frames(self) -> int:
+        """How many frames the video has."""
+        return len(self.masks)
+
+    @property
+    def stems(self) -> tuple[str, ...]:
+        """The frames' file names without folder and suffix."""
+        return tuple(path.stem for path in (self.frames or self.masks) if path is not None)
+
+
+def find_videos(
+    root: Path, *, split: str | None = None, resolution: str | None = None, year: str | None = None
+) -> tuple[VideoInfo, ...]:
+    """The videos of a DAVIS-layout folder, in the order of their names.
+
+    `split` picks the sequences of ImageSets/YEAR/SPLIT.txt, of the last year unless one is given; it is not looked at
+    where there is no ImageSets folder. `resolution` names the folder between JPEGImages and the sequences.
+    """
+    pictures, annotations = root / "JPEGImages", root / "Annotations"
+    if not pictures.is_dir():
+        found = "there is no such folder" if not root.is_dir() else f"it holds {_listed(_folders(root))}"
+        raise InputError(f"{root} is not a DAVIS-layout folder ({found}); {_TREE}")
+    resolution = _resolution(pictures, resolution)
+    pictures, annotations = pictures / resolution, annotations / resolution
+    names = _split_names(root, split, year) if split else None
+    names = _folders(pictures) if names is None else names
+    if not names:
+        raise InputError(f"{pictures} holds no sequence; {_TREE}")
+    return tuple(_video(name, pictures / name, annotations / name) for name in names)
+
+
+def find_masks(folder: Path) -> tuple[VideoInfo, ...]:
+    """The mask sequences in a folder of sequence folders, or the one in a folder of PNGs; without their pictures."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder; expected a folder of PNG masks, or a folder of such folders")
+    names = [name for name in _folders(folder) if _files(folder / name, (".png",))]
+    homes = [folder / name for name in names] or [folder]
+    videos = tuple(VideoInfo(home.resolve().name, (), tuple(_files(home, (".png",)))) for home in homes)
+    if not any(video.masks for video in videos):
+        raise InputError(f"{folder} holds no PNG; expected a folder of PNG masks, or a folder of such folders")
+    return videos
+
+
+def read_labels(path: Path) -> Labels:
+    """The ids in a mask file. Palette and grey values are the ids; colours are never looked at."""
+    try:
+        with Image.open(path) as image:
+            if image.mode not in _LABEL_MODES:
+                raise MaskError(
+                    f"{path} is a colour picture ({image.mode}); a mask needs one palette or grey value per pixel, "
+                    "the object's id: save it as a palette or grey PNG"
+                )
+            labels = np.asarray(image)
+    except (OSError, UnidentifiedImageError) as error:
+        raise MaskError(f"{path} cannot be read as a mask ({error}); give a palette or grey PNG") from error
+    return labels.astype(np.uint16)
+
+
+def read_picture(path: Path) -> UInt8[np.ndarray, "h w 3"]:
+    """The RGB picture in a file."""
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise VideoError(f"{path} cannot be read as a picture ({error}); copy it again, or remove it") from error
+
+
+def _video(name: str, pictures: Path, annotations: Path) -> VideoInfo:
+    frames = _files(pictures, PICTURE_SUFFIXES)
+    if not frames:
+        raise VideoError(f"{pictures} holds no pictures; expected the frames of sequence {name} ({_TREE})")
+    masks = {path.stem: path for path in _files(annotations, (".png",))}
+    strays = masks.keys() - {frame.stem for frame in frames}
+    if strays:
+        raise MaskError(f"{annotations / min(strays)}.png belongs to no frame of {pictures}; name masks as the frames")
+    return VideoInfo(name, tuple(frames), tuple(masks.get(frame.stem) for frame in frames))
+
+
+def _resolution(pictures: Path, wanted: str | None) -> str:
+    """The resolution folder's name, '' where the sequences lie directly in `pictures`."""
+    folders = _folders(pictures)
+    if wanted is None:
+        if not folders or any(_files(pictures / name, PICTURE_SUFFIXES) for name in folders):
+            return ""
+        wanted = folders[0] if len(folders) == 1 else USUAL_RESOLUTION
+    if wanted not in folders:
+        raise InputError(f"{pictures} has no folder {wanted}; choose --resolution among {_listed(folders)}")
+    return wanted
+
+
+def _split_names(root: Path, split: str, year: str | None) -> list[str] | None:
+    """The sequences of a split; None where the data set has no lists."""
+    lists = natsorted((root / "ImageSets").glob("*/*.txt"))
+    if not lists:
+        return None
+    matches = [path for path in lists if path.stem == split and year in (None, path.parent.name)]
+    if not matches:
+        found = _listed(f"{path.parent.name}/{path.stem}" for path in lists)
+        raise InputError(f"{root / 'ImageSets'} has no list {year or '*'}/{split}.txt; choose --split among {found}")
+    lines = (line.split()[0] for line in matches[-1].read_text().splitlines() if line.strip())
+    # The lists of 2016 name every frame: /JPEGImages/480p/blackswan/00000.jpg
+    return list(dict.fromkeys(Path(line).parent.name if "/" in line else line for line in lines))
+
+
+def _folders(folder: Path) -> list[str]:
+    return natsorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    found = (path for path in folder.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith("."))
+    return natsorted(found, key=lambda path: path.name)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "nothing"
