@@ -17,7 +17,7 @@ from av.stream import Disposition
 from devos.errors import VideoError
 from devos.frames import Frame, FrameSize
 from devos.io.pictures import is_picture_file
-from devos.io.videos import DEFAULT_FPS, OnSkip, VideoReader, frame_name
+from devos.io.reader import DEFAULT_FPS, OnSkip, VideoReader, frame_name
 
 _ACCEPTED = "give a video file (mp4, mov, mkv, webm, avi, ...) or a folder of frames"
 _TEXT_FORMATS = ("tty", "ass", "srt", "webvtt", "subviewer", "lrc", "image2")
@@ -120,7 +120,7 @@ class _Pictures:
         self.ended_early = self.ended_early or self._stops_short()
 
     def _packets(self) -> Iterator[Any]:
-        """The stream's packets, and one that asks for the pictures still held; every stream tells where the file ends."""
+        """The stream's packets, then one that asks for the pictures still held; notes where each stream ends."""
         packets = self._container.demux()
         while True:
             try:
@@ -230,7 +230,10 @@ def _count_frames(container: Any, stream: Any, fps: Fraction) -> tuple[int | Non
 def _is_cut_off(stream: Any, path: Path) -> bool:
     """Whether the last frame that the file's index names, where it has one, lies beyond the end of the file."""
     entries = stream.index_entries
-    return len(entries) > 1 and entries[len(entries) - 1].pos + entries[len(entries) - 1].size > path.stat().st_size
+    if len(entries) < 2:
+        return False
+    last = entries[len(entries) - 1]
+    return bool(last.pos + last.size > path.stat().st_size)
 
 
 def _upright(frame: Any) -> np.ndarray:

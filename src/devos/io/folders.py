@@ -11,7 +11,7 @@ from natsort import natsorted
 from devos.errors import VideoError
 from devos.frames import Frame, FrameSize
 from devos.io.pictures import PICTURE_SUFFIXES, UNREADABLE, list_pictures, read_rgb, read_size
-from devos.io.videos import OnSkip, VideoReader
+from devos.io.reader import OnSkip, VideoReader
 
 
 class FrameFolder(VideoReader):

@@ -6,96 +6,15 @@ A frame that cannot be decoded is told when its turn comes, after all the good f
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from devos.errors import VideoError
-from devos.frames import Frame, FrameSize
+from devos.io.containers import VideoFile
+from devos.io.folders import FrameFolder
+from devos.io.reader import DEFAULT_FPS, OnSkip, VideoReader, frame_name
 
-DEFAULT_FPS = Fraction(24)
-"""Frame rate of what has none of its own."""
-
-OnSkip = Callable[[str, str], None]
-"""Called with the name of a frame that is left out, and why."""
-
-
-class VideoReader(ABC):
-    """A video whose frames come one by one, in the order they are shown; never held as a whole.
-
-    Each `for` starts again from the first frame. Leaving the `with` closes what is open.
-    """
-
-    path: Path
-    size: FrameSize
-    """Of every frame, as shown: rotation is applied."""
-    num_frames: int | None
-    """How many frames there are; None when the file does not say."""
-    num_frames_is_exact: bool
-    """False where `num_frames` is only what length times frame rate gives."""
-    fps: Fraction
-    """Mean frames per second."""
-    names: tuple[str, ...] | None
-    """Each frame's name, in order, for a folder; None for a video file, whose frames are named by `frame_name`."""
-
-    def __init__(self, path: Path, *, skip_bad_frames: bool, on_skip: OnSkip | None) -> None:
-        self.path = path
-        self._skip_bad_frames = skip_bad_frames
-        self._on_skip = on_skip
-        self._reading: list[Generator[Frame]] = []
-
-    def __iter__(self) -> Generator[Frame]:
-        """From the first frame to the last."""
-        frames = self._read()
-        self._reading.append(frames)
-        try:
-            yield from frames
-        finally:
-            frames.close()
-            if frames in self._reading:
-                self._reading.remove(frames)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close every file that is open; the reader may be read again."""
-        while self._reading:
-            self._reading.pop().close()
-
-    @abstractmethod
-    def _read(self) -> Generator[Frame]:
-        """Decode from the start."""
-
-    def _leave_out(self, name: str, reason: str, remedy: str = "replace it") -> None:
-        """Go on without a bad frame where that is allowed, else stop with what can be done."""
-        if not self._skip_bad_frames:
-            raise VideoError(
-                f"{self.path}: frame {name} cannot be read ({reason}); "
-                f"{remedy}, or go on without such frames with --skip-bad-frames"
-            )
-        if self._on_skip is not None:
-            self._on_skip(name, reason)
-
-    def _check_size(self, name: str, size: FrameSize) -> None:
-        if size != self.size:
-            raise VideoError(
-                f"{self.path}: frame {name} is {size}, but the frames before it are {self.size}; "
-                "all frames of a video must have one size"
-            )
-
-
-def frame_name(index: int) -> str:
-    """What the frame of a video file is called: its index, in five digits."""
-    return f"{index:05d}"
+__all__ = ["DEFAULT_FPS", "OnSkip", "VideoReader", "frame_name", "open_video"]
 
 
 def open_video(
@@ -114,9 +33,6 @@ def open_video(
             for frame in video:
                 print(frame.name, frame.time_s, frame.size)
     """
-    from devos.io.containers import VideoFile
-    from devos.io.folders import FrameFolder
-
     path = Path(path)
     if path.is_dir():
         return FrameFolder(path, fps=fps or DEFAULT_FPS, skip_bad_frames=skip_bad_frames, on_skip=on_skip)

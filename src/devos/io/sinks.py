@@ -1,0 +1,100 @@
+"""Write results as they come, each to its own place, holding no more than one frame.
+
+Every sink is a context manager. Leaving it, by whatever way, leaves only files that can be read; what the disk
+refuses becomes an `OutputError`. `OverlayVideo`, the sink that draws, has a file of its own.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from devos.errors import OutputError
+from devos.frames import MaskFrame, ObjectScore
+from devos.io.files import output_error, prepare_output, write_json
+from devos.io.labels import write_label_png
+from devos.io.overlay import OverlayVideo
+from devos.io.regions import Region, find_regions
+
+__all__ = ["MaskFolder", "ObjectsTable", "OverlayVideo", "prepare_output", "write_json"]
+
+
+class MaskFolder:
+    """A folder of label PNGs, each named as its frame. One that is there already is replaced."""
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory)
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(self.directory, error) from error
+
+    def write(self, masks: MaskFrame) -> None:
+        """Write one frame; its file is whole before this returns."""
+        write_label_png(self.directory / f"{masks.name}.png", masks.labels)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is open between frames."""
+
+
+class ObjectsTable:
+    """A CSV with a line for each object on each frame, on the disk as soon as it is written.
+
+    Columns: frame (its name), index, object (the user's id), presence and confidence (0 to 1, as in `ObjectScore`),
+    area (pixels), x_min, y_min, x_max, y_max (pixels, the last ones included; empty where the object has no pixel).
+    """
+
+    COLUMNS = ("frame", "index", "object", "presence", "confidence", "area", "x_min", "y_min", "x_max", "y_max")
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        try:
+            self._file = self.path.open("w", newline="", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise output_error(self.path, error) from error
+        self._rows = csv.writer(self._file, lineterminator="\n")
+        self._write([self.COLUMNS])
+
+    def write(self, masks: MaskFrame) -> None:
+        """Add the lines of one frame, an object without pixels too."""
+        regions = find_regions(masks.labels)
+        self._write([_row(masks, score, regions.get(score.object_id)) for score in masks.scores])
+
+    def close(self) -> None:
+        """Close the file; a full disk is told here at the latest."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise output_error(self.path, error) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except OutputError:
+            if error is None:
+                raise
+
+    def _write(self, rows: list[tuple[object, ...]]) -> None:
+        try:
+            self._rows.writerows(rows)
+            self._file.flush()
+        except OSError as error:
+            raise output_error(self.path, error) from error
+
+
+def _row(masks: MaskFrame, score: ObjectScore, region: Region | None) -> tuple[object, ...]:
+    area, *box = region or (0, "", "", "", "")
+    presence, confidence = f"{score.presence:.4f}", f"{score.confidence:.4f}"
+    return (masks.name, masks.index, score.object_id, presence, confidence, area, *box)
