@@ -86,7 +86,7 @@ def davis(
         workers = 1  # the model stays in this process, with its device
         given = {"device": device, "size": size, "flow": flow, "memory_every": memory_every, "bank": bank}
         predictor = _model(model or DEFAULT_MODEL, rules, given)
-    _run(videos, predictors.Saving(predictor, save) if save else predictor, rules, workers, as_json)
+    _run(videos, predictors.saving(predictor, save) if save else predictor, rules, workers, as_json)
 
 
 @app.command()

@@ -16,12 +16,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8, UInt16
 from natsort import natsorted
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from devos.errors import InputError, MaskError, VideoError
-
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
-"""Files that count as frames, whatever the case of the letters."""
+from devos.io.pictures import PICTURE_SUFFIXES, UNREADABLE, read_rgb
 
 USUAL_RESOLUTION = "480p"
 """The resolution folder that is taken where there are several and none is asked for."""
@@ -97,7 +95,7 @@ def read_labels(path: Path) -> Labels:
                     "the object's id: save it as a palette or grey PNG"
                 )
             labels = np.asarray(image)
-    except (OSError, UnidentifiedImageError) as error:
+    except UNREADABLE as error:
         raise MaskError(f"{path} cannot be read as a mask ({error}); give a palette or grey PNG") from error
     return labels.astype(np.uint16)
 
@@ -105,9 +103,8 @@ def read_labels(path: Path) -> Labels:
 def read_picture(path: Path) -> UInt8[np.ndarray, "h w 3"]:
     """The RGB picture in a file."""
     try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError) as error:
+        return read_rgb(path)
+    except UNREADABLE as error:
         raise VideoError(f"{path} cannot be read as a picture ({error}); copy it again, or remove it") from error
 
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image
 
 from devos.data.catalog import Labels, VideoInfo, read_labels, read_picture
 from devos.errors import MaskError, OutputError, VideoError
 from devos.evaluation.scoring import Protocol, first_labels
 from devos.flow.estimator import DisFlow, FlowEstimator
 from devos.flow.warp import resize_field, warp_to_current
+from devos.io.files import output_error
+from devos.io.labels import write_label_png
 
 if TYPE_CHECKING:
     from devos.engine.segmenter import Segmenter
@@ -119,11 +120,18 @@ class Saving:
         home = self.folder / video.name
         try:
             home.mkdir(parents=True, exist_ok=True)
-            for stem, labels in zip(video.stems, self.predictor(video), strict=True):
-                _write_labels(home / f"{stem}.png", labels)
-                yield labels
         except OSError as error:
-            raise OutputError(f"masks cannot be written to {home} ({error}); choose another --save folder") from error
+            raise output_error(home, error) from error
+        for stem, labels in zip(video.stems, self.predictor(video), strict=True):
+            write_label_png(home / f"{stem}.png", labels)
+            yield labels
+
+
+def saving(predictor: Predictor, folder: Path) -> Saving:
+    """`predictor`, whose label maps are also written to `folder`; a folder with anything in it is refused."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise OutputError(f"{folder} is there already and is not an empty folder; name a new one for the masks")
+    return Saving(predictor, folder)
 
 
 def _pictures(video: VideoInfo) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
@@ -153,22 +161,3 @@ def _even(picture: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h_even w_ev
     """The picture with its last row and column repeated where their number is odd."""
     height, width = picture.shape[:2]
     return np.pad(picture, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-
-
-def _write_labels(path: Path, labels: Labels) -> None:
-    """An indexed PNG in the colours of PASCAL VOC; 16-bit grey where an id does not fit in eight bits."""
-    if labels.max() > 255:
-        Image.fromarray(labels).save(path)
-        return
-    image = Image.fromarray(labels.astype(np.uint8), mode="P")
-    image.putpalette(_voc_palette())
-    image.save(path)
-
-
-def _voc_palette() -> bytes:
-    """Red, green and blue of 256 ids: an id's bits are dealt out to the three in turn, to the highest bits first."""
-    return bytes(
-        sum((object_id >> (3 * bit + channel) & 1) << (7 - bit) for bit in range(8))
-        for object_id in range(256)
-        for channel in range(3)
-    )
