@@ -69,8 +69,8 @@ def score_mask(predicted: Mask, truth: Mask) -> MaskScores:
 
 def region_similarity(predicted: Mask, truth: Mask) -> float:
     """J, the intersection over union, in [0, 1]. Two empty masks agree fully: 1."""
-    union = np.count_nonzero(predicted | truth)
-    return 1.0 if union == 0 else np.count_nonzero(predicted & truth) / union
+    union = _count(predicted | truth)
+    return 1.0 if union == 0 else _count(predicted & truth) / union
 
 
 def boundary_accuracy(predicted: Mask, truth: Mask) -> float:
@@ -101,11 +101,11 @@ def boundary_map(mask: Mask) -> Mask:
 
 def _boundary_agreement(predicted: Mask, truth: Mask, radius: int) -> float:
     predicted_edge, true_edge = boundary_map(predicted), boundary_map(truth)
-    num_predicted, num_true = np.count_nonzero(predicted_edge), np.count_nonzero(true_edge)
+    num_predicted, num_true = _count(predicted_edge), _count(true_edge)
     if num_predicted == 0 or num_true == 0:
         return 1.0 if num_predicted == num_true else 0.0
-    precision = np.count_nonzero(predicted_edge & _widen(true_edge, radius)) / num_predicted
-    recall = np.count_nonzero(true_edge & _widen(predicted_edge, radius)) / num_true
+    precision = _count(predicted_edge & _widen(true_edge, radius)) / num_predicted
+    recall = _count(true_edge & _widen(predicted_edge, radius)) / num_true
     return 0.0 if precision + recall == 0 else 2 * precision * recall / (precision + recall)
 
 
@@ -140,3 +140,7 @@ def _first_and_last_quarter(count: int) -> tuple[tuple[int, int], tuple[int, int
 
 def _mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
+
+
+def _count(mask: Mask) -> int:
+    return int(np.count_nonzero(mask))
