@@ -90,7 +90,7 @@ def test_single_frames_score_as_in_the_official_program(golden):
 
 def test_statistics_are_those_of_the_official_program(golden):
     for unit in golden["units"]["statistics"]:
-        ours = Statistics.of(unit["values"])
+        ours = Statistics.of([float(value) for value in unit["values"]])
         assert (ours.mean, ours.recall, ours.decay) == pytest.approx((unit["mean"], unit["recall"], unit["decay"]))
 
 

@@ -20,9 +20,9 @@ def write_sliding_square(root: Path, height: int, width: int) -> VideoInfo:
     """A textured square that slides to the right over a textured ground, in DAVIS's layout."""
     chance = np.random.default_rng(0)
     ground, thing = (chance.integers(0, 255, (height // 4, width // 4, 3), np.uint8) for _ in range(2))
-    big = [
+    ground, thing = (
         np.asarray(Image.fromarray(part).resize((width, height), Image.Resampling.BICUBIC)) for part in (ground, thing)
-    ]
+    )
     (root / "JPEGImages" / "clip").mkdir(parents=True)
     (root / "Annotations" / "clip").mkdir(parents=True)
     for index in range(NUM_FRAMES):

@@ -17,7 +17,7 @@ from jaxtyping import Float32, UInt8
 from devos.data.catalog import Labels, VideoInfo, read_labels, read_picture
 from devos.errors import MaskError, OutputError, VideoError
 from devos.evaluation.scoring import Protocol, first_labels
-from devos.flow.estimator import DisFlow, FlowEstimator
+from devos.flow.estimator import DisFlow
 from devos.flow.warp import resize_field, warp_to_current
 from devos.io.files import output_error
 from devos.io.labels import write_label_png
@@ -141,7 +141,7 @@ def _pictures(video: VideoInfo) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
 
 
 def _move(
-    labels: Labels, flow: FlowEstimator, previous: UInt8[np.ndarray, "h w 3"], current: UInt8[np.ndarray, "h w 3"]
+    labels: Labels, flow: DisFlow, previous: UInt8[np.ndarray, "h w 3"], current: UInt8[np.ndarray, "h w 3"]
 ) -> Labels:
     """The labels of the previous frame, where the flow brings them on the current one."""
     height, width = labels.shape
