@@ -91,9 +91,7 @@ class OverlayVideo:
                 raise
 
     def _add_stream(self, fps: Fraction) -> Any:
-        for codec, options in _ENCODERS:
-            if codec in av.codecs_available:
-                break
+        codec, options = next(encoder for encoder in _ENCODERS if encoder[0] in av.codecs_available)
         stream = self._container.add_stream(codec, rate=fps, options=options)
         stream.height, stream.width = (side + side % 2 for side in self._size)
         stream.pix_fmt = "yuv420p"
