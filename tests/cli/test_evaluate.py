@@ -5,6 +5,7 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,6 +73,28 @@ def test_saved_masks_score_again_what_the_baseline_scored(root, tmp_path):
 def test_two_sources_exclude_each_other(root, tmp_path):
     with pytest.raises(OptionError, match="--results and --baseline exclude each other"):
         run("davis", "--root", root, "--results", tmp_path, "--baseline", "copy-first")
+
+
+def test_a_model_s_option_without_a_model_is_refused(root):
+    with pytest.raises(OptionError, match="--memory-every is for a model, but --baseline runs none"):
+        run("davis", "--root", root, "--baseline", "copy-first", "--memory-every", 5)
+
+
+def test_the_model_gets_its_name_and_the_options_that_were_given_and_no_others(root, monkeypatch):
+    asked = []
+
+    class Session:
+        def step(self, picture, masks):
+            return SimpleNamespace(labels=np.ones(picture.shape[:2], np.uint16))
+
+    def load(name, **settings):
+        asked.append((name, settings))
+        return SimpleNamespace(session=Session)
+
+    monkeypatch.setitem(sys.modules, "devos.engine.segmenter", SimpleNamespace(load=load))
+    report = json.loads(run("davis", "--root", root, "--size", 240, "--json").stdout)
+    assert asked == [("devos-t", {"size": 240})]
+    assert report["j"] == pytest.approx(100 / 600)
 
 
 @pytest.mark.parametrize("protocol", ["davis2016", "davis2017"])

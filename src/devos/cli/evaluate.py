@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -43,7 +43,9 @@ class Baseline(StrEnum):
 _Protocol = Annotated[
     ProtocolChoice, typer.Option(help="Which program's rules; auto: davis2016 if the masks are 0 and 255.")
 ]
-_Workers = Annotated[int | None, typer.Option(min=1, help="Processes that score; default: one per CPU core.")]
+_Workers = Annotated[
+    int | None, typer.Option(min=1, help="Processes that score, a model always in one; default: one per CPU core.")
+]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, figures as fractions of 1.")]
 
 
@@ -70,7 +72,9 @@ def davis(
     as_json: _AsJson = False,
 ) -> None:
     """Run a model on DAVIS from each first mask and score it; or score a baseline, or saved masks."""
-    _check_one_source(model, results, baseline)
+    settings = {"device": device, "size": size, "flow": flow, "memory_every": memory_every, "bank": bank}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    _check_options(model, results, baseline, settings)
     from devos.data.catalog import find_videos
     from devos.evaluation import predictors
 
@@ -84,8 +88,7 @@ def davis(
         predictor = predictors.CopyFirst(rules) if baseline is Baseline.COPY_FIRST else predictors.FlowWarp(rules)
     else:
         workers = 1  # the model stays in this process, with its device
-        given = {"device": device, "size": size, "flow": flow, "memory_every": memory_every, "bank": bank}
-        predictor = _model(model or DEFAULT_MODEL, rules, given)
+        predictor = _model(model or DEFAULT_MODEL, rules, settings)
     _run(videos, predictors.saving(predictor, save) if save else predictor, rules, workers, as_json)
 
 
@@ -105,13 +108,18 @@ def masks(
     _run(videos, SavedMasks(prediction), _rules(protocol, videos), workers, as_json, flat=True)
 
 
-def _check_one_source(model: str | None, results: Path | None, baseline: Baseline | None) -> None:
+def _check_options(
+    model: str | None, results: Path | None, baseline: Baseline | None, settings: Collection[str]
+) -> None:
     from devos.errors import OptionError
 
     options = {"--model": model, "--results": results, "--baseline": baseline}
     named = [name for name, value in options.items() if value is not None]
     if len(named) > 1:
         raise OptionError(f"{' and '.join(named)} exclude each other; give one of them, or none for {DEFAULT_MODEL}")
+    if settings and (results is not None or baseline is not None):
+        option = "--" + min(settings).replace("_", "-")
+        raise OptionError(f"{option} is for a model, but {named[0]} runs none; leave one of the two out")
 
 
 def _rules(choice: ProtocolChoice, videos: Iterable[VideoInfo]) -> Protocol:
@@ -120,11 +128,10 @@ def _rules(choice: ProtocolChoice, videos: Iterable[VideoInfo]) -> Protocol:
     return choose_protocol(videos) if choice is ProtocolChoice.AUTO else Protocol(choice.value)
 
 
-def _model(name: str, rules: Protocol, given: dict[str, Any]) -> Predictor:
+def _model(name: str, rules: Protocol, settings: dict[str, Any]) -> Predictor:
     from devos.engine.segmenter import load
     from devos.evaluation.predictors import ModelPredictor
 
-    settings = {option: value for option, value in given.items() if value is not None}
     return ModelPredictor(load(name, **settings), rules)
 
 
