@@ -140,7 +140,8 @@ class Adva(nn.Module):
 
     def _correlate(self, query: Tensor, keys: Tensor, points: Tensor) -> Float[Tensor, "b m h w p"]:
         b, c, h, w = query.shape
-        q = query.reshape(b, self.heads, c // self.heads, h, w, 1)
+        # Contiguous, or the product with the sampled keys inherits a channels-last order and is copied whole.
+        q = query.contiguous().view(b, self.heads, c // self.heads, h, w, 1)
         k = _sample_heads(keys, points, self.heads)
         return (q * k).sum(2) * (c // self.heads) ** -0.5
 
@@ -190,7 +191,7 @@ def _sample_heads(maps: Float[Tensor, "b c hs ws"], points: Float[Tensor, "b m h
     h, w, p = points.shape[2:5]
     grid = normalised(points, hs, ws).reshape(b * heads, h, w * p, 2)
     picked = F.grid_sample(
-        maps.reshape(b * heads, c // heads, hs, ws), grid, padding_mode="border", align_corners=False
+        maps.contiguous().view(b * heads, c // heads, hs, ws), grid, padding_mode="border", align_corners=False
     )
     return picked.view(b, heads, c // heads, h, w, p)
 

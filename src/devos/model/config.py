@@ -31,7 +31,7 @@ class ModelConfig:
     """Residual blocks at each scale of the decoder."""
     heads: tuple[int, int, int] = (2, 4, 4)
     """ADVA's heads at strides 8, 16, 32."""
-    points: tuple[int, int, int] = (12, 12, 12)
+    points: tuple[int, int, int] = (8, 8, 12)
     """Points that each head samples at its own stride."""
     coarse_points: tuple[int, int, int] = (4, 4, 0)
     """Points that each head samples at the next coarser stride; stride 32 has none."""

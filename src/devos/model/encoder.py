@@ -65,6 +65,10 @@ class SameConv(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """As nn.Conv2d."""
+        if self.kernel_size == (1, 1):
+            # As a matrix product on channels-last data: on one CPU thread the convolution takes a slow path.
+            y = F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
+            return y.permute(0, 3, 1, 2)
         if self._before != self._after:
             x = F.pad(x, (self._before, self._after, self._before, self._after))
         return super().forward(x)
@@ -83,8 +87,8 @@ class MobileBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """b c h w -> b out h/stride w/stride."""
-        y = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
+        y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        y = self.project(F.relu6(self.depthwise(y), inplace=True))
         return x + y if self.shortcut else y
 
 
@@ -110,7 +114,7 @@ class EfficientNetLite0(nn.Module):
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> list[Tensor]:
         """RGB in [0, 1] -> maps at strides 4, 8, 16, 32."""
-        x = F.relu6(self.stem((image * 255 - 127) / 128))
+        x = F.relu6(self.stem((image * 255 - 127) / 128), inplace=True)
         maps = []
         for index, block in enumerate(self.blocks):
             x = block(x)

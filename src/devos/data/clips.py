@@ -1,0 +1,50 @@
+"""A training clip: a few frames whose masks and motion are known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+VOID = 255
+"""A label that says nothing: no loss is taken there."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Consecutive frames of one size, even and square. Objects are 1..num_objects, 0 is background, 255 void."""
+
+    images: UInt8[np.ndarray, "t h w 3"]
+    labels: UInt8[np.ndarray, "t h w"]
+    to_prev: Float32[np.ndarray, "pairs 2 h_half w_half"]
+    """For frames 1..t-1, on their own grids: (dx, dy) in pixels to the frame before."""
+    to_curr: Float32[np.ndarray, "pairs 2 h_half w_half"]
+    """For frames 0..t-2, on their own grids: (dx, dy) in pixels to the frame after."""
+    source: str
+    """Where it came from, for people."""
+
+    @property
+    def num_objects(self) -> int:
+        """The highest object in the first frame."""
+        first = self.labels[0]
+        return int(first[first != VOID].max(initial=0))
+
+
+def keep_objects(labels: UInt8[np.ndarray, "t h w"], chosen: list[int]) -> UInt8[np.ndarray, "t h w"]:
+    """Only the chosen labels, renumbered 1.. in that order; the others become background, void stays."""
+    table = np.zeros(256, np.uint8)
+    table[VOID] = VOID
+    for new, old in enumerate(chosen, start=1):
+        table[old] = new
+    return table[labels]
+
+
+def choose_objects(
+    first: UInt8[np.ndarray, "h w"], most: int, rng: np.random.Generator, least_area: float = 0.003
+) -> list[int]:
+    """Up to `most` of the labels that cover at least that share of the frame, in random order; maybe none."""
+    ids, counts = np.unique(first, return_counts=True)
+    seen = [int(i) for i, n in zip(ids, counts, strict=True) if i not in (0, VOID) and n >= least_area * first.size]
+    rng.shuffle(seen)
+    return seen[: int(rng.integers(1, most + 1))]

@@ -1,0 +1,221 @@
+"""Clips made from photos with masks: layers that move, turn, grow, bend and hide each other; masks and flow exact.
+
+Every layer is a photo with a shape; a pixel of a frame is mapped back to the layer's photo by a smooth affine path plus
+a smooth bending. The flow between two frames follows from the two maps of the layer that is seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from devos.data.clips import VOID, Clip, choose_objects
+from devos.data.photos import Photo
+
+Grid = Float32[np.ndarray, "h w 2"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SyntheticConfig:
+    """How wild the clips are."""
+
+    size: int = 256
+    """Height and width, in pixels."""
+    length: int = 4
+    """Frames."""
+    max_objects: int = 3
+    """Most objects that are followed."""
+    max_layers: int = 3
+    """Most photos pasted over the first one."""
+    shift: float = 0.035
+    """Typical motion from frame to frame, as a share of the size."""
+    flow_exact: float = 0.5
+    """Share of clips whose flow is the exact one; the others' is estimated from their pictures, as in use."""
+
+
+@dataclass(frozen=True)
+class _Path:
+    """For each frame, the affine map from the frame to the layer's photo, and the bending on top."""
+
+    to_photo: Float32[np.ndarray, "t 2 3"]
+    bending: Float32[np.ndarray, "t 2 5 5"]
+    """Coarse grids of displacements over the frame, in pixels of the photo."""
+    size: int
+
+    def bend(self, t: int, resolution: int) -> Grid:
+        """The bending at every pixel of a grid of that resolution over the frame."""
+        return np.dstack([cv2.resize(c, (resolution, resolution), interpolation=cv2.INTER_CUBIC)
+                          for c in self.bending[t]])  # fmt: skip
+
+    def locate(self, t: int, points: Grid, bend: Grid | None = None) -> Grid:
+        """Where points (x, y) of frame t, a regular grid, lie on the photo."""
+        matrix = self.to_photo[t]
+        bend = self.bend(t, points.shape[0]) if bend is None else bend
+        return points @ matrix[:, :2].T + matrix[:, 2] + bend
+
+    def find(self, t: int, on_photo: Grid, guess: Grid) -> Grid:
+        """Where points of the photo are seen on frame t: the inverse of `locate`, by fixed-point iteration."""
+        inverse = cv2.invertAffineTransform(self.to_photo[t]).astype(np.float32)
+        resolution = guess.shape[0]
+        step = self.size / resolution
+        bend = self.bend(t, resolution)
+        points = guess
+        for _ in range(3):
+            cells = (points + 0.5) / step - 0.5
+            here = cv2.remap(bend, cells, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            points = (on_photo - here) @ inverse[:, :2].T + inverse[:, 2]
+        return points.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Layer:
+    rgb: UInt8[np.ndarray, "hp wp 3"]
+    labels: UInt8[np.ndarray, "hp wp"]
+    """The clip's labels on this photo."""
+    shape: Float32[np.ndarray, "hp wp"] | None
+    """Opacity; None for the first layer, which fills the frame."""
+    path: _Path
+
+
+def make_clip(photos: list[Photo], config: SyntheticConfig, rng: np.random.Generator,
+              blur: float = 0.2) -> Clip | None:  # fmt: skip
+    """A clip from the first photo as scene and the others as what moves in it; None if no object can be followed.
+
+    `to_prev` and `to_curr` are exact. `blur` is the chance of motion blur along the camera's motion.
+    """
+    layers, count = _plan(photos, config, rng)
+    if count == 0:
+        return None
+    size, half = config.size, config.size // 2
+    points, coarse = _pixel_grid(size, 1.0), _pixel_grid(half, 2.0)
+    images, labels, tops = [], [], []
+    for t in range(config.length):
+        image, label, top = _render(layers, t, points)
+        images.append(image)
+        labels.append(label)
+        tops.append(cv2.resize(top, (half, half), interpolation=cv2.INTER_NEAREST))
+    pairs = range(1, config.length)
+    to_prev = np.stack([_flow(layers, coarse, tops[t], t, t - 1) for t in pairs])
+    to_curr = np.stack([_flow(layers, coarse, tops[t - 1], t - 1, t) for t in pairs])
+    stack = np.stack(labels)
+    present = [i for i in range(1, count + 1) if (stack[0] == i).sum() >= 0.003 * size * size]
+    if not present:
+        return None
+    table = np.zeros(256, np.uint8)
+    table[VOID] = VOID
+    table[present] = np.arange(1, len(present) + 1)
+    return Clip(np.stack(images), table[stack], to_prev, to_curr, "synthetic")
+
+
+def _plan(photos: list[Photo], config: SyntheticConfig, rng: np.random.Generator) -> tuple[list[_Layer], int]:
+    """The layers, back to front, and how many objects are followed."""
+    count = 0
+    scene = photos[0]
+    labels = np.where(scene.labels == VOID, VOID, 0).astype(np.uint8)
+    if rng.random() < 0.6 or len(photos) == 1:
+        for chosen in choose_objects(scene.labels, max(1, config.max_objects - 1), rng, least_area=0.01):
+            count += 1
+            labels[scene.labels == chosen] = count
+    layers = [_Layer(scene.rgb, labels, None, _path(scene.rgb.shape[:2], config, rng, fills=True))]
+    for photo in photos[1:]:
+        picked = choose_objects(photo.labels, 1, rng, least_area=0.01)
+        if not picked:
+            continue
+        rgb, mask = _cut(photo, picked[0])
+        followed = count < config.max_objects and (count == 0 or rng.random() < 0.7)
+        copies = 2 if rng.random() < 0.25 else 1  # a look-alike that is not the object
+        for copy in range(copies):
+            own = followed and copy == copies - 1
+            count += own
+            soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), float(rng.uniform(0.4, 1.0)))
+            # Not followed: it hides what it covers, and is background.
+            layer_labels = (mask * (count if own else 0)).astype(np.uint8)
+            layers.append(_Layer(rgb, layer_labels, soft, _path(mask.shape, config, rng, fills=False)))
+    if rng.random() < 0.5 and len(layers) > 2:
+        layers[1:] = [layers[i] for i in rng.permutation(np.arange(1, len(layers)))]
+    return layers, count
+
+
+def _cut(photo: Photo, label: int) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
+    """An object's neighbourhood of the photo, and its mask."""
+    mask = (photo.labels == label).astype(np.uint8)
+    x, y, w, h = cv2.boundingRect(mask)
+    margin = 4
+    rows = slice(max(0, y - margin), y + h + margin)
+    columns = slice(max(0, x - margin), x + w + margin)
+    return photo.rgb[rows, columns], mask[rows, columns]
+
+
+def _path(shape: tuple[int, ...], config: SyntheticConfig, rng: np.random.Generator, fills: bool) -> _Path:
+    """A smooth random motion of a photo of that shape (height, width) over the frame."""
+    size, frames = config.size, np.arange(config.length, dtype=np.float64)
+    height, width = shape[:2]
+    wild = rng.gamma(1.5, 0.7)  # most clips move a little, some a lot
+    if fills:
+        zoom = size / min(height, width) * rng.uniform(1.05, 1.8)
+        room = np.maximum(np.array([width, height]) * zoom - size, 0) / 2
+        centre = size / 2 + rng.uniform(-0.7, 0.7, 2) * room
+    else:
+        zoom = size * rng.uniform(0.15, 0.7) / max(height, width)
+        centre = rng.uniform(0.15, 0.85, 2) * size
+    wave = np.sin(frames * rng.uniform(0.2, 0.9) + rng.uniform(0, 6.28))
+    wave = wave - wave[0]
+    speed, sway = rng.normal(0, config.shift * size * wild, (2, 2))
+    centres = centre + frames[:, None] * speed + wave[:, None] * sway * 0.7
+    turns = rng.normal(0, 0.3) + frames * rng.normal(0, 0.03 * wild) + wave * rng.normal(0, 0.04 * wild)
+    scales = zoom * np.exp(frames * rng.normal(0, 0.025 * wild) + wave * rng.normal(0, 0.02 * wild))
+    squeeze = np.exp(rng.normal(0, 0.1) + frames * rng.normal(0, 0.015 * wild))
+    mirror = -1.0 if rng.random() < 0.5 else 1.0
+    to_photo = np.empty((config.length, 2, 3), np.float32)
+    for t in range(config.length):
+        c, s = np.cos(turns[t]), np.sin(turns[t])
+        forward = np.array([[c, -s], [s, c]]) @ np.diag([mirror * scales[t] * squeeze[t], scales[t] / squeeze[t]])
+        inverse = np.linalg.inv(forward)
+        to_photo[t, :, :2] = inverse
+        to_photo[t, :, 2] = np.array([width, height]) / 2 - inverse @ centres[t]
+    strength = 0.0 if fills else rng.gamma(1.0, 0.02) * max(height, width)
+    first, change = rng.normal(0, strength, (2, 2, 5, 5))
+    bending = first + change * np.sin(frames * rng.uniform(0.2, 0.8))[:, None, None, None]
+    return _Path(to_photo, bending.astype(np.float32), size)
+
+
+def _pixel_grid(resolution: int, step: float) -> Grid:
+    """Centres (x, y), in pixels of the frame, of the cells of a grid whose cells are `step` pixels."""
+    axis = (np.arange(resolution, dtype=np.float32) + 0.5) * np.float32(step) - np.float32(0.5)
+    return np.dstack(np.meshgrid(axis, axis))
+
+
+def _render(layers: list[_Layer], t: int, points: Grid) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The picture, its labels, and which layer is seen at each pixel."""
+    size = points.shape[0]
+    image = np.zeros((size, size, 3), np.uint8)
+    labels, top = np.zeros((size, size), np.uint8), np.zeros((size, size), np.uint8)
+    for index, layer in enumerate(layers):
+        where = layer.path.locate(t, points).astype(np.float32)
+        border = cv2.BORDER_REFLECT_101 if layer.shape is None else cv2.BORDER_CONSTANT
+        rgb = cv2.remap(layer.rgb, where, None, cv2.INTER_LINEAR, borderMode=border)
+        label = cv2.remap(layer.labels, where, None, cv2.INTER_NEAREST, borderMode=border)
+        if layer.shape is None:
+            image, labels = rgb, label
+            continue
+        alpha = cv2.remap(layer.shape, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        image = (image + alpha[..., None] * (rgb.astype(np.float32) - image)).astype(np.uint8)
+        covered = alpha > 0.5
+        labels[covered] = label[covered]
+        top[covered] = index
+    return image, labels, top
+
+
+def _flow(layers: list[_Layer], grid: Grid, top: np.ndarray, at: int, other: int) -> Float32[np.ndarray, "2 h w"]:
+    """On frame `at`'s grid: where what is seen there lies on frame `other`, relative to where it is."""
+    flow = np.zeros_like(grid)
+    for index, layer in enumerate(layers):
+        seen = top == index
+        if not seen.any():
+            continue
+        moved = layer.path.find(other, layer.path.locate(at, grid), grid)
+        flow[seen] = (moved - grid)[seen]
+    return np.ascontiguousarray(flow.transpose(2, 0, 1))
