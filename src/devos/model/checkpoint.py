@@ -1,0 +1,83 @@
+"""Weights as safetensors: strict, with the configuration, the format's version and the scores inside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from devos.errors import WeightsError
+from devos.model.config import ModelConfig
+from devos.model.devos import DeVOS
+
+FORMAT = 1
+"""Raised when the meaning of a weight changes."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a weights file holds."""
+
+    config: ModelConfig
+    tensors: dict[str, Tensor]
+    info: dict[str, Any]
+    """How they were made: training settings, scores."""
+    sha256: str
+
+
+def save_weights(model: DeVOS, path: Path, info: dict[str, Any], *, half: bool = True) -> None:
+    """Write a network's weights, whole or not at all; in half precision unless told otherwise."""
+    tensors = {name: (t.half() if half and t.is_floating_point() else t).contiguous()
+               for name, t in model.state_dict().items()}  # fmt: skip
+    metadata = {"devos_format": str(FORMAT), "config": json.dumps(asdict(model.config)), "info": json.dumps(info)}
+    scratch = path.with_suffix(".partial")
+    save_file(tensors, scratch, metadata)
+    os.replace(scratch, path)
+
+
+def read_weights(path: Path) -> Weights:
+    """Read and check a weights file; WeightsError says what is wrong with it."""
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file {path}; give a .safetensors file that `devos train` wrote")
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(
+            f"{path} is damaged or is no safetensors file ({error}); fetch or train it again"
+        ) from error
+    if "devos_format" not in metadata:
+        raise WeightsError(f"{path} holds weights of another program; give a file that `devos train` wrote")
+    if metadata["devos_format"] != str(FORMAT):
+        raise WeightsError(
+            f"{path} has format {metadata['devos_format']}, this devos reads {FORMAT}; use the devos that wrote it"
+        )
+    fields = json.loads(metadata["config"])
+    config = ModelConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    return Weights(config, tensors, json.loads(metadata["info"]), sha256)
+
+
+def load_weights(path: Path, expected: str | None = None) -> tuple[DeVOS, Weights]:
+    """The network of a weights file, in evaluation mode. `expected`: the model's name, if it matters."""
+    weights = read_weights(path)
+    if expected is not None and weights.config.name != expected:
+        raise WeightsError(f"{path} holds {weights.config.name}, but {expected} was asked for; "
+                           f"use --model {weights.config.name} or another file")  # fmt: skip
+    model = DeVOS(weights.config)
+    try:
+        model.load_state_dict(weights.tensors)
+    except RuntimeError as error:
+        raise WeightsError(f"{path} does not fit {weights.config.name}: {str(error).splitlines()[-1].strip()}; "
+                           "it was made by another version of devos")  from error  # fmt: skip
+    return model.eval(), weights
+
+

@@ -1,0 +1,84 @@
+"""How a network is trained: one checked value, and recipes as functions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from devos.data.batching import ClipsConfig, Stage
+from devos.data.sampling import SamplingConfig
+from devos.model.config import ModelConfig, devos_t
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Everything that a run depends on besides the files that it reads."""
+
+    clips: ClipsConfig
+    model: ModelConfig = field(default_factory=devos_t)
+    learning_rate: float = 4e-4
+    final_learning_rate: float = 1e-5
+    warmup_steps: int = 100
+    decay_power: float = 0.9
+    """The rate falls as (1 - progress) ** decay_power (supplement 1.2)."""
+    weight_decay: float = 0.03
+    encoder_rate: float = 0.0
+    """The backbone's share of the learning rate; 0 freezes it (supplement 1.2: 0.1)."""
+    ema_decay: float = 0.998
+    clip_gradient: float = 1.0
+    """Largest norm of a step's gradient."""
+    given_share: float = 0.0
+    """Chance that a frame hands the true mask, not the predicted one, to the next (main phase 1: 1; phase 2: 0)."""
+    memory_every: int = 2
+    """A frame of a clip enters the bank every this many frames."""
+    checkpoint_every: int = 100
+    log_every: int = 10
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.encoder_rate <= 1:
+            raise ValueError(f"encoder_rate is a share of the learning rate in [0, 1], got {self.encoder_rate}")
+        if not 0 <= self.given_share <= 1:
+            raise ValueError(f"given_share is a chance in [0, 1], got {self.given_share}")
+
+    @property
+    def num_steps(self) -> int:
+        """Optimisation steps of the whole run: one a batch."""
+        return self.clips.num_batches
+
+    def rate_at(self, step: int) -> float:
+        """Learning rate of a step: linear warm-up, then polynomial decay to the final rate."""
+        if step < self.warmup_steps:
+            return self.learning_rate * (step + 1) / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(1, self.num_steps - self.warmup_steps)
+        span = self.learning_rate - self.final_learning_rate
+        return self.final_learning_rate + span * float((1 - progress) ** self.decay_power)
+
+
+def laptop(num_steps: int = 1500, seed: int = 0, size: int = 256) -> TrainConfig:
+    """`devos-t` from ImageNet on one CPU thread, first part: short clips, the backbone frozen."""
+    stages = (
+        Stage(until=0.4, length=3, max_objects=2, max_gap=2, video_share=0.5),
+        Stage(until=1.0, length=4, max_objects=3, max_gap=3, video_share=0.65),
+    )
+    clips = ClipsConfig(stages=stages, num_batches=num_steps, seed=seed, size=size)
+    return TrainConfig(clips=clips, learning_rate=8e-4, final_learning_rate=1e-4)
+
+
+def long_clips(num_steps: int = 500, seed: int = 1, size: int = 320) -> TrainConfig:
+    """A second run from the first one's weights: clips of 7 frames, mostly videos, at a size nearer to that of use."""
+    stages = (Stage(until=1.0, length=7, max_objects=3, max_gap=4, video_share=0.8),)
+    clips = ClipsConfig(
+        stages=stages, num_batches=num_steps, seed=seed, size=size, batch_size=3,
+        sampling=SamplingConfig(zoom=(1.25, 2.2)),
+    )  # fmt: skip
+    return TrainConfig(clips=clips, learning_rate=2e-4, encoder_rate=0.1, weight_decay=0.05, ema_decay=0.99)
+
+
+def debug(num_steps: int = 4, seed: int = 0, size: int = 64) -> TrainConfig:
+    """Seconds on a CPU: does it run, and does the loss fall?"""
+    stages = (Stage(until=1.0, length=3, max_objects=2, max_gap=2, video_share=0.5),)
+    clips = ClipsConfig(stages=stages, num_batches=num_steps, seed=seed, size=size, batch_size=2)
+    return TrainConfig(clips=clips, warmup_steps=2, checkpoint_every=2, log_every=1)
+
+
+RECIPES = {"laptop": laptop, "long-clips": long_clips, "debug": debug}
+"""Every recipe by its name."""
