@@ -1,0 +1,37 @@
+"""Mark an object on one frame of a video and have it followed through all of it."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from devos.errors import DevosError, InputError, MaskError, OptionError, OutputError, VideoError, WeightsError
+from devos.frames import Frame, FrameSize, MaskFrame, ObjectScore
+
+if TYPE_CHECKING:
+    from devos.engine.segmenter import Segmenter, load
+    from devos.engine.session import Session
+    from devos.io.videos import open_video
+    from devos.pipeline.segment import segment
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DevosError", "Frame", "FrameSize", "InputError", "MaskError", "MaskFrame", "ObjectScore", "OptionError",
+    "OutputError", "Segmenter", "Session", "VideoError", "WeightsError", "__version__", "load", "open_video", "segment",
+]  # fmt: skip
+
+_HEAVY = {
+    "Segmenter": "devos.engine.segmenter",
+    "Session": "devos.engine.session",
+    "load": "devos.engine.segmenter",
+    "open_video": "devos.io.videos",
+    "segment": "devos.pipeline.segment",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # torch takes seconds to import; `devos --help` must not wait for it.
+    if name not in _HEAVY:
+        raise AttributeError(f"module 'devos' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HEAVY[name]), name)

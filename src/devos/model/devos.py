@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from devos.masks import merge_groups
 from devos.model.attention import Adva, LongTermMatching, Read, Source
 from devos.model.config import LONG_TERM_STRIDES, ModelConfig
 from devos.model.decoder import Decoder
@@ -92,7 +93,7 @@ class DeVOS(nn.Module):
             probabilities = given.probabilities
         else:
             logits = self.match(features, motion, memory).masked_fill(~used[:, :, None, None], _ABSENT)
-            probabilities = logits.softmax(1)
+            probabilities = merge_groups(logits.softmax(1), len(logits) // len(features.s8))
             if given is not None:
                 probabilities = merge_given(probabilities, given)
         # What one frame hands to the next carries no gradient through the mask (design, section 8).
