@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -123,7 +123,7 @@ class Session:
             changed[place.group, place.slot] = 0
             return changed[: objects.num_groups]
 
-        self.state = replace(self.state, objects=objects, memory=self._rewrite(forget))
+        self.state = replace(self.state, objects=objects, memory=self._segmenter.model.rewrite(self.state.memory, forget))
 
     def _as_frame(self, frame: Frame | np.ndarray) -> Frame:
         if not isinstance(frame, Frame):
@@ -160,12 +160,8 @@ class Session:
                 empty[:, 0] = 1
                 return torch.cat([probabilities, empty])
 
-            memory = self._rewrite(widen)
+            memory = self._segmenter.model.rewrite(memory, widen)
         self.state = replace(self.state, objects=objects, memory=memory)
-
-    def _rewrite(self, change: Callable[[Tensor], Tensor]) -> Memory:
-        model = self._segmenter.model
-        return self.state.memory.map_probabilities(change, model.remember, model.enter)
 
     def _follow(self, frame: Frame, labels: Labels | None, named: Sequence[int]) -> Float[Tensor, "groups slots h4 w4"]:
         """One step of the network; what it remembers of this frame."""

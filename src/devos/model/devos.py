@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -142,6 +143,25 @@ class DeVOS(nn.Module):
         empty = seen.features.s4[:, :0]
         kept = Features(empty, empty, seen.features.s16, seen.features.s32)
         return Entry(frame, pinned, kept, seen.probabilities, keys[16], keys[32], values[16], values[32])
+
+    def rewrite(self, memory: Memory, change: Callable[[Tensor], Tensor]) -> Memory:
+        """The same memory with every remembered mask changed (slots emptied, groups added or dropped), and all that
+        follows from the masks made anew.
+        """
+        if memory.previous is None:
+            return memory
+        entries = []
+        for entry in memory.entries:
+            probabilities = change(entry.probabilities)
+            batch = len(entry.features.s16)
+            features = entry.features.expand(len(probabilities) // batch)
+            values = {
+                s: _groups_aside(self.identity_encoder.value(s, features.at(s), probabilities), batch)
+                for s in LONG_TERM_STRIDES
+            }
+            entries.append(replace(entry, probabilities=probabilities, values16=values[16], values32=values[32]))
+        previous = self.remember(memory.previous.features, change(memory.previous.probabilities))
+        return replace(memory, previous=previous, entries=tuple(entries))
 
     def _next(self, memory: Memory, seen: Previous, pinned: bool, policy: MemoryPolicy) -> Memory:
         frame = memory.frame + 1

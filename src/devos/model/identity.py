@@ -52,9 +52,10 @@ class IdentityEncoder(nn.Module):
 
     def forward(self, features: Features, probabilities: Float[Tensor, "b slots h4 w4"]) -> Values:
         """Values at strides 8, 16, 32 of a frame whose masks are known."""
-        return Values(*(self._value(stride, features.at(stride), probabilities) for stride in MATCHING_STRIDES))
+        return Values(*(self.value(stride, features.at(stride), probabilities) for stride in MATCHING_STRIDES))
 
-    def _value(self, stride: int, features: Tensor, probabilities: Tensor) -> Tensor:
+    def value(self, stride: int, features: Tensor, probabilities: Float[Tensor, "b slots h4 w4"]) -> Tensor:
+        """The values at one stride."""
         fold = self.folds[stride]
         finest = F.avg_pool2d(probabilities, stride // 4 // fold) if stride // 4 > fold else probabilities
         identity = self.embed[f"s{stride}"](F.pixel_unshuffle(finest, fold))

@@ -7,8 +7,8 @@ the moment it is full (design, section 6).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -67,22 +67,6 @@ class Memory:
             yield from (*self.previous.features, self.previous.probabilities, *self.previous.values)
         for e in self.entries:
             yield from (*e.features, e.probabilities, e.keys16, e.keys32, e.values16, e.values32)
-
-    def map_probabilities(
-        self,
-        change: Callable[[Tensor], Tensor],
-        remember: Callable[[Features, Tensor], Previous],
-        enter: Callable[[Previous, int, bool], Entry],
-    ) -> Memory:
-        """The same memory with every remembered mask changed, and all that follows from the masks made anew."""
-        if self.previous is None:
-            return self
-        previous = remember(self.previous.features, change(self.previous.probabilities))
-        entries = tuple(
-            replace(enter(remember(e.features, change(e.probabilities)), e.frame, e.pinned), features=e.features)
-            for e in self.entries
-        )
-        return replace(self, previous=previous, entries=entries)
 
 
 class MemoryPolicy(Protocol):
