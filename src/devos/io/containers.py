@@ -56,7 +56,7 @@ class VideoFile(VideoReader):
                 return FrameSize(*_upright(picture.frame).shape[:2])
         raise VideoError(f"{self.path}: no frame of it can be decoded; the file is damaged or cut off, copy it again")
 
-    def _read(self) -> Generator[Frame]:
+    def _read(self) -> Generator[Frame, None, None]:
         with _open(self.path) as container:
             pictures = _Pictures(container, _video_stream(container, self.path))
             for picture in pictures:
@@ -103,7 +103,7 @@ class _Pictures:
         """Pictures so far, lost ones too."""
         self.ended_early = False
         self._first_pts: int | None = None
-        self._lost: list[float] = []
+        self._lost: list[int | float] = []
         self._num_packets = 0
         self._end_s = 0.0
 
@@ -153,7 +153,7 @@ class _Pictures:
             time_s = float((frame.pts - self._first_pts) * self._stream.time_base)
         yield _Shown(index, time_s, frame)
 
-    def _lost_before(self, pts: float) -> Iterator[_Lost]:
+    def _lost_before(self, pts: int | float) -> Iterator[_Lost]:
         due = [lost for lost in self._lost if lost < pts or pts == math.inf]
         self._lost = [lost for lost in self._lost if lost not in due]
         for _ in due:
@@ -169,7 +169,7 @@ class _Pictures:
             return False
         promised_s = container.duration / _MICROSECONDS
         held_s = self._end_s - (container.start_time or 0) / _MICROSECONDS
-        return held_s < 0.98 * promised_s - 0.25
+        return bool(held_s < 0.98 * promised_s - 0.25)
 
 
 def _refuse_what_is_no_video(path: Path) -> None:

@@ -41,7 +41,7 @@ def draw_overlay(frame: Frame, masks: MaskFrame) -> UInt8[np.ndarray, "h w 3"]:
     canvas = frame.rgb.copy()
     regions = find_regions(masks.labels)
     confidences = {score.object_id: score.confidence for score in masks.scores}
-    thickness = int(np.clip(round(min(frame.size) / 360), 1, 3))
+    thickness = int(np.clip(round(min(frame.size) / 300), 1, 3))
     for object_id, region in regions.items():
         _draw_object(canvas, masks.labels, object_id, region, thickness)
     for object_id, region in regions.items():

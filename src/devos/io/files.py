@@ -30,7 +30,7 @@ def output_error(path: Path, error: OSError) -> OutputError:
 
 
 @contextmanager
-def replacing(path: Path) -> Generator[Path]:
+def replacing(path: Path) -> Generator[Path, None, None]:
     """Give a temporary path to write to; it takes the place of `path` at the end, or is removed on any failure."""
     temporary = partial_path(path)
     try:

@@ -50,7 +50,7 @@ class FrameFolder(VideoReader):
             raise VideoError(f"{self.path}: none of the {len(self._files)} pictures in it can be read")
         return common[1]
 
-    def _read(self) -> Generator[Frame]:
+    def _read(self) -> Generator[Frame, None, None]:
         for index, file in enumerate(self._files):
             try:
                 rgb = read_rgb(file)

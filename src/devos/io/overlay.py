@@ -7,7 +7,7 @@ from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import av
 import numpy as np
@@ -78,7 +78,7 @@ class OverlayVideo:
         except (OSError, FFmpegError) as error:
             raise self._failure(error) from error
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> OverlayVideo:
         return self
 
     def __exit__(

@@ -44,7 +44,9 @@ def read_size(path: Path) -> FrameSize:
     """Size as shown, turned upright where the picture says so; reads the header only."""
     with Image.open(path, formats=PICTURE_FORMATS) as picture:
         width, height = picture.size
-        sideways = picture.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS
+        # asking a PNG that has none in its header would decode all of it
+        has_exif = picture.format != "PNG" or "exif" in picture.info
+        sideways = has_exif and picture.getexif().get(_ORIENTATION_TAG) in _SIDEWAYS
     return FrameSize(width, height) if sideways else FrameSize(height, width)
 
 

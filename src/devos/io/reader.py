@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from devos.errors import VideoError
 from devos.frames import Frame, FrameSize
@@ -41,9 +40,9 @@ class VideoReader(ABC):
         self.path = path
         self._skip_bad_frames = skip_bad_frames
         self._on_skip = on_skip
-        self._reading: list[Generator[Frame]] = []
+        self._reading: list[Generator[Frame, None, None]] = []
 
-    def __iter__(self) -> Generator[Frame]:
+    def __iter__(self) -> Generator[Frame, None, None]:
         """From the first frame to the last."""
         frames = self._read()
         self._reading.append(frames)
@@ -54,7 +53,7 @@ class VideoReader(ABC):
             if frames in self._reading:
                 self._reading.remove(frames)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> VideoReader:
         return self
 
     def __exit__(
@@ -68,7 +67,7 @@ class VideoReader(ABC):
             self._reading.pop().close()
 
     @abstractmethod
-    def _read(self) -> Generator[Frame]:
+    def _read(self) -> Generator[Frame, None, None]:
         """Decode from the start."""
 
     def _leave_out(self, name: str, reason: str, remedy: str = "replace it") -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 from devos.errors import OutputError
 from devos.frames import MaskFrame, ObjectScore
@@ -35,7 +34,7 @@ class MaskFolder:
         """Write one frame; its file is whole before this returns."""
         write_label_png(self.directory / f"{masks.name}.png", masks.labels)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> MaskFolder:
         return self
 
     def __exit__(
@@ -74,7 +73,7 @@ class ObjectsTable:
         except OSError as error:
             raise output_error(self.path, error) from error
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> ObjectsTable:
         return self
 
     def __exit__(
