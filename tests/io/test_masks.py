@@ -119,6 +119,10 @@ def test_other_colours_are_numbered_in_their_order_and_noted(read):
     assert given.notes == ("colour #0000ff is read as object 1", "colour #ff0000 is read as object 2")
 
 
+def test_greys_saved_as_rgb_are_ids_like_any_grey(read):
+    assert read(Image.fromarray(squares(5, 9)).convert("RGB")).object_ids == (5, 9)
+
+
 def test_a_palette_made_by_a_paint_program_is_read_by_its_colours(read):
     picture = Image.fromarray(1 - squares(1))  # index 1 is the background here
     picture.putpalette([255, 0, 0, 0, 0, 0])

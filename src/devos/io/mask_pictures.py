@@ -22,6 +22,10 @@ from devos.io.pictures import PICTURE_FORMATS, UNREADABLE
 _MANY_CODES = 1000
 _PHOTO_CODES = 100
 _SOFT_CODES = 3
+_DAVIS_GREYS = (0, 64, 128, 192)
+"""Greys that the DAVIS palette has: a coloured picture of these alone is read by that palette."""
+_EDGE_PX = 5
+"""How wide a soft edge may be."""
 _WHITE = {255, 65535}
 
 
@@ -99,7 +103,8 @@ def soft_codes(mask: MaskPicture) -> set[int]:
         return stray
     if len(stray) < _SOFT_CODES:
         return set()
-    near = cv2.dilate(_is_one_of(mask.codes, objects).astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    reach = np.ones((2 * _EDGE_PX + 1, 2 * _EDGE_PX + 1), np.uint8)
+    near = cv2.dilate(_is_one_of(mask.codes, objects).astype(np.uint8), reach) > 0
     is_stray = _is_one_of(mask.codes, stray)
     return stray if near[is_stray].mean() > 0.8 else set()
 
@@ -153,6 +158,9 @@ def _codes(picture: Image.Image) -> tuple[Coding, np.ndarray]:
     if picture.mode == "LA":
         return Coding.GREY, np.array(_over_black(picture).convert("L")).astype(np.int32)
     rgb = np.array(_over_black(picture)).astype(np.int32)
+    is_grey = (rgb == rgb[..., :1]).all()
+    if is_grey and not np.isin(rgb, _DAVIS_GREYS).all():
+        return Coding.GREY, rgb[..., 0]
     return Coding.COLOUR, rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
 
 

@@ -42,12 +42,13 @@ class OverlayVideo:
         self._next_pts = 0
         try:
             # hybrid: fragments while writing, turned into a plain file at the end
-            self._container: Any = av.open(
-                str(self._partial), "w", format="mp4", options={"movflags": "+hybrid_fragmented+frag_keyframe"}
-            )
+            movflags = "+hybrid_fragmented+frag_keyframe"
+            options = {"movflags": movflags, "flush_packets": "1"}
+            self._container: Any = av.open(str(self._partial), "w", format="mp4", options=options)
+            self._stream = self._add_stream(fps)
+            self._container.start_encoding()
         except (OSError, FFmpegError) as error:
             raise self._failure(error) from error
-        self._stream = self._add_stream(fps)
 
     def write(self, frame: Frame, masks: MaskFrame) -> None:
         """Draw and encode one frame."""

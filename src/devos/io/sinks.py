@@ -7,6 +7,7 @@ refuses becomes an `OutputError`. `OverlayVideo`, the sink that draws, has a fil
 from __future__ import annotations
 
 import csv
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -90,6 +91,8 @@ class ObjectsTable:
             self._rows.writerows(rows)
             self._file.flush()
         except OSError as error:
+            with suppress(OSError):
+                self._file.close()
             raise output_error(self.path, error) from error
 
 
