@@ -56,8 +56,8 @@ def _draw_object(canvas: np.ndarray, labels: np.ndarray, object_id: int, region:
     colour = colour_of(object_id)
     inside = labels[region.window] == object_id
     part = canvas[region.window]
-    tinted = part[inside] * (1 - _FILL) + np.array(colour) * _FILL
-    part[inside] = tinted.round().astype(np.uint8)
+    tint = np.full_like(part, np.array(colour, dtype=np.uint8))
+    np.copyto(part, cv2.addWeighted(part, 1 - _FILL, tint, _FILL, 0), where=inside[..., None])
     offset = (region.x_min, region.y_min)
     outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=offset)
     cv2.drawContours(canvas, outlines, -1, colour, thickness, cv2.LINE_AA)

@@ -44,9 +44,9 @@ class OverlayVideo:
             # hybrid: fragments while writing, turned into a plain file at the end
             movflags = "+hybrid_fragmented+frag_keyframe"
             options = {"movflags": movflags, "flush_packets": "1"}
+            self._partial.touch()  # libav opens it with the first packet only: too late to tell that it cannot be written
             self._container: Any = av.open(str(self._partial), "w", format="mp4", options=options)
             self._stream = self._add_stream(fps)
-            self._container.start_encoding()
         except (OSError, FFmpegError) as error:
             raise self._failure(error) from error
 
