@@ -44,7 +44,8 @@ class OverlayVideo:
             # hybrid: fragments while writing, turned into a plain file at the end
             movflags = "+hybrid_fragmented+frag_keyframe"
             options = {"movflags": movflags, "flush_packets": "1"}
-            self._partial.touch()  # libav opens it with the first packet only: too late to tell that it cannot be written
+            # libav opens the file with the first packet only, too late to tell that it cannot be written
+            self._partial.touch()
             self._container: Any = av.open(str(self._partial), "w", format="mp4", options=options)
             self._stream = self._add_stream(fps)
         except (OSError, FFmpegError) as error:
