@@ -30,10 +30,11 @@ def resize_rgb(rgb: UInt8[np.ndarray, "h w 3"], size: FrameSize) -> UInt8[np.nda
     if rgb.shape[:2] == tuple(size):
         return np.ascontiguousarray(rgb)
     shrinks = size.height <= rgb.shape[0] and size.width <= rgb.shape[1]
-    return cv2.resize(
+    resized: np.ndarray = cv2.resize(
         np.ascontiguousarray(rgb), (size.width, size.height),
         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
     )  # fmt: skip
+    return resized
 
 
 def to_tensor(rgb: UInt8[np.ndarray, "h w 3"]) -> Float[Tensor, "1 3 h w"]:

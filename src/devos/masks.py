@@ -37,7 +37,7 @@ def merge_groups(probabilities: Float[Tensor, "bg slots h w"], groups: int) -> F
     """
     if groups == 1:
         return probabilities
-    grouped = probabilities.unflatten(0, (-1, groups)).clamp(_LEAST, 1 - _LEAST)
+    grouped = torch.unflatten(probabilities, 0, (-1, groups)).clamp(_LEAST, 1 - _LEAST)
     background = grouped[:, :, 0].prod(1)
     odds = grouped[:, :, 1:] / (1 - grouped[:, :, 1:])
     # An absent object's clamp must not add up over many groups.

@@ -36,20 +36,12 @@ def degrade(images: UInt8[np.ndarray, "t h w 3"], rng: np.random.Generator) -> U
         out = np.clip(out + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.25:
         quality = int(rng.integers(25, 80))
-        coded = [cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1] for image in out]
-        out = np.stack([cv2.imdecode(c, cv2.IMREAD_COLOR) for c in coded])
+        out = np.stack([_recompress(image, quality) for image in out])
     return out
 
 
-def motion_blur(image: UInt8[np.ndarray, "h w 3"], dx: float, dy: float) -> UInt8[np.ndarray, "h w 3"]:
-    """Smeared along (dx, dy) pixels, as a moving camera smears."""
-    length = int(np.hypot(dx, dy))
-    if length < 2:
-        return image
-    size = 2 * (length // 2) + 1
-    kernel = np.zeros((size, size), np.float32)
-    centre = size // 2
-    reach = np.array([dx, dy]) / np.hypot(dx, dy) * centre
-    start, stop = (centre - reach).round().astype(int), (centre + reach).round().astype(int)
-    cv2.line(kernel, tuple(map(int, start)), tuple(map(int, stop)), 1.0)
-    return cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE)
+def _recompress(image: UInt8[np.ndarray, "h w 3"], quality: int) -> UInt8[np.ndarray, "h w 3"]:
+    _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded: np.ndarray | None = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    assert decoded is not None, "what was just written can be read"
+    return decoded

@@ -37,7 +37,8 @@ def keep_objects(labels: UInt8[np.ndarray, "t h w"], chosen: list[int]) -> UInt8
     table[VOID] = VOID
     for new, old in enumerate(chosen, start=1):
         table[old] = new
-    return table[labels]
+    kept: np.ndarray = table[labels]
+    return kept
 
 
 def choose_objects(

@@ -44,7 +44,8 @@ def sample_clip(video: VideoInfo, config: SamplingConfig, rng: np.random.Generat
     if not chosen:
         return None
     images = np.stack([
-        cv2.warpAffine(read_picture(video.frames[i]), m, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        cv2.warpAffine(read_picture(video.frames[i]), m, size, flags=cv2.INTER_LINEAR,
+                       borderMode=cv2.BORDER_REFLECT_101)
         for i, m in zip(picked, matrices, strict=True)
     ])  # fmt: skip
     to_prev, to_curr = estimate_flow(images)

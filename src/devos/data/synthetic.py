@@ -54,7 +54,8 @@ class _Path:
         """Where points (x, y) of frame t, a regular grid, lie on the photo."""
         matrix = self.to_photo[t]
         bend = self.bend(t, points.shape[0]) if bend is None else bend
-        return points @ matrix[:, :2].T + matrix[:, 2] + bend
+        located: Grid = points @ matrix[:, :2].T + matrix[:, 2] + bend
+        return located
 
     def find(self, t: int, on_photo: Grid, guess: Grid) -> Grid:
         """Where points of the photo are seen on frame t: the inverse of `locate`, by fixed-point iteration."""
@@ -80,11 +81,10 @@ class _Layer:
     path: _Path
 
 
-def make_clip(photos: list[Photo], config: SyntheticConfig, rng: np.random.Generator,
-              blur: float = 0.2) -> Clip | None:  # fmt: skip
+def make_clip(photos: list[Photo], config: SyntheticConfig, rng: np.random.Generator) -> Clip | None:
     """A clip from the first photo as scene and the others as what moves in it; None if no object can be followed.
 
-    `to_prev` and `to_curr` are exact. `blur` is the chance of motion blur along the camera's motion.
+    `to_prev` and `to_curr` are exact.
     """
     layers, count = _plan(photos, config, rng)
     if count == 0:

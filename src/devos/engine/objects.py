@@ -1,4 +1,4 @@
-"""The law of identity: ids are the user's and never change; groups and slots are ours, and only this table maps them."""
+"""The law of identity: ids are the user's and never change; groups and slots are ours, only this table maps them."""
 
 from __future__ import annotations
 

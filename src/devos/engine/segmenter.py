@@ -89,7 +89,7 @@ def load(model: str | Path = DEFAULT_MODEL, *, device: str = "auto", size: int =
     if sha256 is not None and weights.sha256 != sha256:
         raise WeightsError(f"{path} is damaged: its SHA-256 is {weights.sha256[:12]}..., not {sha256[:12]}...; "
                            "install devos again")  # fmt: skip
-    net = net.to(place, memory_format=torch.channels_last)
+    net = net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return Segmenter(net.requires_grad_(False), settings, place, weights)
 
 

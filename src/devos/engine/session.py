@@ -123,7 +123,8 @@ class Session:
             changed[place.group, place.slot] = 0
             return changed[: objects.num_groups]
 
-        self.state = replace(self.state, objects=objects, memory=self._segmenter.model.rewrite(self.state.memory, forget))
+        memory = self._segmenter.model.rewrite(self.state.memory, forget)
+        self.state = replace(self.state, objects=objects, memory=memory)
 
     def _as_frame(self, frame: Frame | np.ndarray) -> Frame:
         if not isinstance(frame, Frame):
@@ -180,9 +181,7 @@ class Session:
         output = self._segmenter.model.step(image, motion, self.state.memory, used, given, self._policy)
         self.timings["flow"] += flowed - begun
         self.timings["network"] += time.perf_counter() - flowed
-        self.state = replace(
-            self.state, memory=output.memory, previous=rgb, index=frame.index + 1, size=frame.size
-        )
+        self.state = replace(self.state, memory=output.memory, previous=rgb, index=frame.index + 1, size=frame.size)
         return output.probabilities
 
     def _given(self, labels: Labels, named: Sequence[int], size: FrameSize) -> Given:
@@ -231,7 +230,8 @@ def _restore_given(
 
 
 def _scores(ids: Sequence[int], given: Sequence[int], maps: Float[Tensor, "objects h4 w4"],
-            labels: UInt16[np.ndarray, "h w"], certainty: Float[np.ndarray, "h w"]) -> tuple[ObjectScore, ...]:  # fmt: skip
+            labels: UInt16[np.ndarray, "h w"],
+            certainty: Float[np.ndarray, "h w"]) -> tuple[ObjectScore, ...]:  # fmt: skip
     """Presence: the highest mean probability of a 3 x 3 neighbourhood at stride 4; what was given is certain."""
     peaks = F.avg_pool2d(maps[:, None], 3, stride=1, padding=1, count_include_pad=False).amax((1, 2, 3)).tolist()
     row = np.zeros(int(max(ids)) + 1, np.int64)

@@ -51,7 +51,7 @@ class DisFlow:
     name = "dis"
 
     def __init__(self) -> None:
-        self._dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._dis.setFinestScale(1)
 
     def estimate(self, previous: Image, current: Image) -> FlowPair:
@@ -139,7 +139,8 @@ def create_flow(name: str, device: str = "cpu") -> FlowEstimator:
 
 def _half_grey(rgb: Image) -> UInt8[np.ndarray, "h_half w_half"]:
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
-    return cv2.resize(grey, (rgb.shape[1] // 2, rgb.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    half: np.ndarray = cv2.resize(grey, (rgb.shape[1] // 2, rgb.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    return half
 
 
 def _still(image: Image) -> FlowPair:

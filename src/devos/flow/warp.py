@@ -18,7 +18,10 @@ def warp_to_current(
     height, width = to_prev.shape[1:]
     xs, ys = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     flags = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
-    return cv2.remap(previous, xs + to_prev[0], ys + to_prev[1], flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    warped: np.ndarray = cv2.remap(
+        previous, xs + to_prev[0], ys + to_prev[1], flags, borderMode=cv2.BORDER_CONSTANT, borderValue=0
+    )
+    return warped
 
 
 def resize_field(field: Float32[np.ndarray, "2 h w"], height: int, width: int) -> Float32[np.ndarray, "2 _h _w"]:

@@ -143,7 +143,8 @@ class Adva(nn.Module):
         # Contiguous, or the product with the sampled keys inherits a channels-last order and is copied whole.
         q = query.contiguous().view(b, self.heads, c // self.heads, h, w, 1)
         k = _sample_heads(keys, points, self.heads)
-        return (q * k).sum(2) * (c // self.heads) ** -0.5
+        scores: Tensor = (q * k).sum(2) * (c // self.heads) ** -0.5
+        return scores
 
     def _gather(self, sampled: Sampled, values: Tensor, coarse: Source | None) -> tuple[Tensor, Tensor]:
         groups = values.shape[0] // sampled.points.shape[0]
@@ -213,14 +214,16 @@ class LongTermMatching(nn.Module):
 
     def keys(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n c"]:
         """What a frame is remembered by."""
-        return self.key(self.norm(features)).flatten(2).transpose(1, 2)
+        keys: Tensor = self.key(self.norm(features)).flatten(2).transpose(1, 2)
+        return keys
 
     def attention(self, features: Float[Tensor, "b c h w"],
                   keys: Float[Tensor, "b n c"]) -> Float[Tensor, "b q n"]:  # fmt: skip
         """How much each of the h w queries takes from each remembered cell."""
-        query = self.query(self.norm(features)).flatten(2).transpose(1, 2)
+        query: Tensor = self.query(self.norm(features)).flatten(2).transpose(1, 2)
         scale = self.sharpness.exp() * self.width**-0.5
-        return (query * scale @ keys.transpose(1, 2)).softmax(-1)
+        weights: Tensor = (query * scale @ keys.transpose(1, 2)).softmax(-1)
+        return weights
 
     def forward(self, features: Float[Tensor, "b c h w"], keys: Float[Tensor, "b n c"],
                 values: Float[Tensor, "b n gv"]) -> Read:  # fmt: skip

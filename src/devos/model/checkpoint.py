@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ def save_weights(model: DeVOS, path: Path, info: dict[str, Any], *, half: bool =
     metadata = {"devos_format": str(FORMAT), "config": json.dumps(asdict(model.config)), "info": json.dumps(info)}
     scratch = path.with_suffix(".partial")
     save_file(tensors, scratch, metadata)
-    os.replace(scratch, path)
+    scratch.replace(path)
 
 
 def read_weights(path: Path) -> Weights:
@@ -52,18 +51,21 @@ def read_weights(path: Path) -> Weights:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
-        raise WeightsError(
-            f"{path} is damaged or is no safetensors file ({error}); fetch or train it again"
-        ) from error
+        raise WeightsError(f"{path} is damaged or is no safetensors file ({error}); fetch or train it again") from error
     if "devos_format" not in metadata:
         raise WeightsError(f"{path} holds weights of another program; give a file that `devos train` wrote")
     if metadata["devos_format"] != str(FORMAT):
         raise WeightsError(
             f"{path} has format {metadata['devos_format']}, this devos reads {FORMAT}; use the devos that wrote it"
         )
-    fields = json.loads(metadata["config"])
-    config = ModelConfig(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    fields: dict[str, Any] = json.loads(metadata["config"])
+    config = ModelConfig(**_tuples(fields))
     return Weights(config, tensors, json.loads(metadata["info"]), sha256)
+
+
+def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    """JSON has only lists; a configuration has only tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
 def load_weights(path: Path, expected: str | None = None) -> tuple[DeVOS, Weights]:
@@ -79,5 +81,3 @@ def load_weights(path: Path, expected: str | None = None) -> tuple[DeVOS, Weight
         raise WeightsError(f"{path} does not fit {weights.config.name}: {str(error).splitlines()[-1].strip()}; "
                            "it was made by another version of devos")  from error  # fmt: skip
     return model.eval(), weights
-
-

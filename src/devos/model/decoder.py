@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from devos.model.attention import Read
 from devos.model.config import ModelConfig
 from devos.model.encoder import Features, ResidualBlock, upsample
+
+ABSENT = -1e4
+"""Logit of a slot that no object uses: its probability is exactly 0 in float32."""
 
 
 class ScaleBlock(nn.Module):
@@ -51,7 +54,7 @@ class MaskHead(nn.Module):
                 reads: Float[Tensor, "b reads slots h w"]) -> Float[Tensor, "b slots h w"]:  # fmt: skip
         """`reads`: log-odds of each slot from each read, at this grid."""
         b, _, s, h, w = reads.shape
-        logits = self.direct(features) + torch.einsum("r,brshw->bshw", self.trust, reads)
+        logits: Tensor = self.direct(features) + torch.einsum("r,brshw->bshw", self.trust, reads)
         own = torch.cat([reads, logits[:, None]], 1).transpose(1, 2).reshape(b * s, -1, h, w)
         hidden = self.own(own).view(b, s, self.inner, h, w) + self.scene(features)[:, None]
         hidden = F.gelu(hidden).flatten(0, 1)
@@ -72,15 +75,21 @@ class Decoder(nn.Module):
         self.block4 = ScaleBlock(w4 + w8, w4, n)
         self.head = MaskHead(w4, slots)
 
-    def forward(self, features: Features, short: dict[int, Read],
-                long: dict[int, Read]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
-        """`features`: E for each group; `short`, `long`: ADVA's and the bank's reads by stride."""
+    def forward(self, features: Features, short: dict[int, Read], long: dict[int, Read],
+                used: Bool[Tensor, "bg slots"]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
+        """`features`: E for each group; `short`, `long`: ADVA's and the bank's reads by stride.
+
+        Slots that `used` does not name get the logit `ABSENT`, and cost nothing at stride 4.
+        """
         x = self.block32(features.s32, *short[32], *long[32])
         x = self.block16(features.s16, *short[16], *long[16], upsample(x))
         x = self.block8(features.s8, *short[8], upsample(x))
         x = self.block4(features.s4, upsample(x))
         size = features.s4.shape[-2:]
-        masks = [short[8].mask, short[16].mask, short[32].mask, long[16].mask, long[32].mask]
+        slots = used.any(0).nonzero()[:, 0]
+        masks = [read.mask[:, slots] for read in (short[8], short[16], short[32], long[16], long[32])]
         # Interpolated as probabilities, then turned to log-odds: the other order rings at edges.
         reads = torch.stack([F.interpolate(m, size, mode="bilinear", align_corners=False) for m in masks], 1)
-        return cast(Tensor, self.head(x, torch.logit(reads, eps=0.01)))
+        judged = cast(Tensor, self.head(x, torch.logit(reads, eps=0.01), slots))
+        logits = judged.new_full((len(judged), used.shape[1], *size), ABSENT).index_copy(1, slots, judged)
+        return logits.masked_fill(~used[:, :, None, None], ABSENT)

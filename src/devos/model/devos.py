@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,14 +14,11 @@ from torch.nn import functional as F
 from devos.masks import merge_groups
 from devos.model.attention import Adva, LongTermMatching, Read, Source
 from devos.model.config import LONG_TERM_STRIDES, ModelConfig
-from devos.model.decoder import Decoder
+from devos.model.decoder import ABSENT, Decoder
 from devos.model.encoder import Features, ImageEncoder
 from devos.model.identity import IdentityEncoder
 from devos.model.memory import Entry, EveryNth, Memory, MemoryPolicy, Previous
 from devos.model.motion import FlowEncoder, Motion
-
-_ABSENT = -1e4
-"""Logit of a slot that no object uses: its probability is exactly 0 in float32."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +88,10 @@ class DeVOS(nn.Module):
         if memory.previous is None or motion is None:
             if given is None:
                 raise ValueError("the first frame of a video needs masks")
-            logits = torch.zeros_like(given.probabilities).masked_fill(~used[:, :, None, None], _ABSENT)
+            logits = torch.zeros_like(given.probabilities).masked_fill(~used[:, :, None, None], ABSENT)
             probabilities = given.probabilities
         else:
-            logits = self.match(features, motion, memory).masked_fill(~used[:, :, None, None], _ABSENT)
+            logits = self.match(features, motion, memory, used)
             probabilities = merge_groups(logits.softmax(1), len(logits) // len(features.s8))
             if given is not None:
                 probabilities = merge_given(probabilities, given)
@@ -103,16 +101,15 @@ class DeVOS(nn.Module):
             logits, probabilities, self._next(memory, remembered, given is not None, policy or EveryNth())
         )
 
-    def match(self, features: Features, motion: Motion, memory: Memory) -> Float[Tensor, "bg slots h4 w4"]:
+    def match(self, features: Features, motion: Motion, memory: Memory,
+              used: Bool[Tensor, "bg slots"]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
         """Logits of every slot, from the previous frame and the bank."""
         assert memory.previous is not None
         motion = motion.at_stride_8(*features.s8.shape[-2:])
-        long = {
-            s: self.long_term[f"s{s}"](features.at(s), memory.keys(s), memory.values(s)) for s in LONG_TERM_STRIDES
-        }
+        long = {s: self._matching(s)(features.at(s), memory.keys(s), memory.values(s)) for s in LONG_TERM_STRIDES}
         short = self.read_previous(features, motion, memory.previous)
         groups = memory.previous.probabilities.shape[0] // features.s8.shape[0]
-        logits: Tensor = self.decoder(features.expand(groups), short, long)
+        logits: Tensor = self.decoder(features.expand(groups), short, long, used)
         return logits
 
     def read_previous(self, features: Features, motion: Motion, previous: Previous) -> dict[int, Read]:
@@ -130,6 +127,9 @@ class DeVOS(nn.Module):
             coarse = Source(keys, values)
         return reads
 
+    def _matching(self, stride: int) -> LongTermMatching:
+        return cast(LongTermMatching, self.long_term[f"s{stride}"])
+
     def remember(self, features: Features, probabilities: Float[Tensor, "bg slots h4 w4"]) -> Previous:
         """A frame with its masks, as ADVA will read it."""
         groups = probabilities.shape[0] // features.s8.shape[0]
@@ -138,9 +138,10 @@ class DeVOS(nn.Module):
     def enter(self, seen: Previous, frame: int, pinned: bool) -> Entry:
         """A frame with its masks, as the bank keeps it."""
         batch = seen.features.s16.shape[0]
-        keys = {s: self.long_term[f"s{s}"].keys(seen.features.at(s)) for s in LONG_TERM_STRIDES}
+        keys = {s: self._matching(s).keys(seen.features.at(s)) for s in LONG_TERM_STRIDES}
         values = {s: _groups_aside(seen.values.at(s), batch) for s in LONG_TERM_STRIDES}
-        empty = seen.features.s4[:, :0]
+        # Not a slice of s4: a slice would hold the whole map.
+        empty = seen.features.s4.new_empty(batch, 0, *seen.features.s4.shape[-2:])
         kept = Features(empty, empty, seen.features.s16, seen.features.s32)
         return Entry(frame, pinned, kept, seen.probabilities, keys[16], keys[32], values[16], values[32])
 

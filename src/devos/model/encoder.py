@@ -88,7 +88,7 @@ class MobileBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """b c h w -> b out h/stride w/stride."""
         y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
-        y = self.project(F.relu6(self.depthwise(y), inplace=True))
+        y = cast(Tensor, self.project(F.relu6(self.depthwise(y), inplace=True)))
         return x + y if self.shortcut else y
 
 
@@ -125,6 +125,9 @@ class EfficientNetLite0(nn.Module):
 
 class TransformersBackbone(nn.Module):
     """A backbone of the `transformers` package (ResNet-50 or Swin), with ImageNet's mean and deviation."""
+
+    mean: Tensor
+    deviation: Tensor
 
     def __init__(self, net: nn.Module, channels: tuple[int, ...]) -> None:
         super().__init__()

@@ -39,7 +39,7 @@ class IdentityEncoder(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         slots = config.num_slots + 1
-        # A linear map of each cell's 2x2, 4x4 and 4x4 finest sub-cells: an identity bank with a position inside the cell.
+        # A linear map of each cell's 2x2, 4x4 and 4x4 finest sub-cells: an identity bank with a place in the cell.
         self.folds = {8: 2, 16: 4, 32: 4}
         self.embed = nn.ModuleDict()
         self.join = nn.ModuleDict()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -52,7 +51,7 @@ class Trainer:
     def __init__(self, config: TrainConfig, model: DeVOS, device: str = "cpu") -> None:
         self.config = config
         self.device = torch.device(device)
-        self.model = model.to(self.device, memory_format=torch.channels_last)
+        self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
         self.step = 0
         backbone = list(self.model.image_encoder.backbone.parameters())
@@ -78,7 +77,7 @@ class Trainer:
         if not math.isfinite(loss.item()):
             raise FloatingPointError(f"the loss of step {self.step} is {loss.item()}; nothing was changed by it")
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_gradient)
         self.optimiser.step()
         self._average()
@@ -121,7 +120,7 @@ class Trainer:
 
 def unroll(model: DeVOS, batch: Batch, config: TrainConfig, step: int) -> tuple[Tensor, Tensor]:
     """Follow the objects through the batch's clips with `DeVOS.step`; the mean losses of all frames but the first."""
-    b, length = batch.images.shape[:2]
+    length = batch.images.shape[1]
     features = _encode_all(model, batch.images, frozen=config.encoder_rate == 0)
     truth = _one_hot(batch)
     policy = EveryNth(every=config.memory_every, max_entries=4)
@@ -149,9 +148,9 @@ def _encode_all(model: DeVOS, images: Tensor, frozen: bool) -> list[Tensor]:
     encoder = model.image_encoder
     with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
         # A few at a time stay in a CPU's cache; a GPU takes them all.
-        parts = flat.split(4) if images.device.type == "cpu" and frozen else (flat,)
+        parts = torch.split(flat, 4) if images.device.type == "cpu" and frozen else (flat,)
         maps = [torch.cat(m) for m in zip(*(encoder.backbone(part) for part in parts), strict=True)]
-    return [m.unflatten(0, (b, length)) for m in encoder.neck(maps)]
+    return [torch.unflatten(m, 0, (b, length)) for m in encoder.neck(maps)]
 
 
 def _one_hot(batch: Batch) -> Tensor:
@@ -159,12 +158,12 @@ def _one_hot(batch: Batch) -> Tensor:
     slots = torch.where(batch.slots == VOID, 0, batch.slots)
     b, t, h, w = slots.shape
     hot = torch.zeros(b, t, batch.used.shape[1], h, w, device=slots.device).scatter_(2, slots[:, :, None], 1.0)
-    return F.avg_pool2d(hot.flatten(0, 1), 4).unflatten(0, (b, t))
+    return torch.unflatten(F.avg_pool2d(hot.flatten(0, 1), 4), 0, (b, t))
 
 
 def train(trainer: Trainer, batches: Batches, out: Path, *, workers: int = 1,
           watch: Callable[[Progress], None] | None = None) -> Path:  # fmt: skip
-    """Run to the end, or until stopped; `out/checkpoint.pt` is at most `checkpoint_every` steps old. Returns weights."""
+    """Run to the end, or until stopped; `out/checkpoint.pt` is at most `checkpoint_every` steps old. Returns a path."""
     out.mkdir(parents=True, exist_ok=True)
     config = trainer.config
     begun, waited, since = time.perf_counter(), 0.0, trainer.step
@@ -193,7 +192,7 @@ def save_checkpoint(trainer: Trainer, path: Path) -> None:
     """Whole or not at all."""
     scratch = path.with_suffix(".partial")
     torch.save(trainer.state(), scratch)
-    os.replace(scratch, path)
+    scratch.replace(path)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

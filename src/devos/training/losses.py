@@ -40,9 +40,7 @@ def mask_loss(
     return torch.stack(entropy).mean(), torch.stack(dice).mean()
 
 
-def dice_loss(
-    probabilities: Float[Tensor, "objects h w"], truth: Float[Tensor, "objects h w"]
-) -> Float[Tensor, ""]:
+def dice_loss(probabilities: Float[Tensor, "objects h w"], truth: Float[Tensor, "objects h w"]) -> Float[Tensor, ""]:
     """1 - 2 |P T| / (|P| + |T|), mean over the objects; smoothed by one pixel so that absent objects count gently."""
     overlap = (probabilities * truth).sum((1, 2))
     total = probabilities.sum((1, 2)) + truth.sum((1, 2))
