@@ -50,11 +50,13 @@ class MaskHead(nn.Module):
         self.trust = nn.Parameter(torch.full((self.num_reads,), 0.3))
         nn.init.normal_(self.direct.weight, std=0.01)
 
-    def forward(self, features: Float[Tensor, "b c h w"],
-                reads: Float[Tensor, "b reads slots h w"]) -> Float[Tensor, "b slots h w"]:  # fmt: skip
-        """`reads`: log-odds of each slot from each read, at this grid."""
+    def forward(self, features: Float[Tensor, "b c h w"], reads: Float[Tensor, "b reads s h w"],
+                slots: Int64[Tensor, " s"]) -> Float[Tensor, "b s h w"]:  # fmt: skip
+        """`reads`: log-odds of each of `slots` from each read, at this grid."""
         b, _, s, h, w = reads.shape
-        logits: Tensor = self.direct(features) + torch.einsum("r,brshw->bshw", self.trust, reads)
+        assert self.direct.bias is not None
+        direct = F.conv2d(features, self.direct.weight[slots], self.direct.bias[slots])
+        logits = direct + torch.einsum("r,brshw->bshw", self.trust, reads)
         own = torch.cat([reads, logits[:, None]], 1).transpose(1, 2).reshape(b * s, -1, h, w)
         hidden = self.own(own).view(b, s, self.inner, h, w) + self.scene(features)[:, None]
         hidden = F.gelu(hidden).flatten(0, 1)
