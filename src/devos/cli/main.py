@@ -1,0 +1,71 @@
+"""The command `devos`: the parser that holds every command, and errors as exit codes.
+
+A command imports what it needs when it runs: torch takes seconds, and `--help` must not wait for it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from devos.cli import demo, doctor, evaluate, info, segment, train
+from devos.errors import DevosError
+
+BAD_INPUT = 2
+"""Exit code where the user can mend what is wrong, also of a command line that cannot be parsed."""
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+
+class _Commands(TyperGroup):
+    """Turns what the user can mend into one line and an exit code; a bug keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DevosError as error:
+            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+            raise typer.Exit(BAD_INPUT) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="devos",
+    help="Mark an object on one frame of a video and have it followed through all of it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(segment.segment)
+app.command()(demo.demo)
+app.command()(doctor.doctor)
+app.command()(info.info)
+app.command()(train.train)
+app.add_typer(evaluate.app, name="evaluate")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from devos import __version__
+
+        typer.echo(f"devos {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Mark an object on one frame of a video and have it followed through all of it."""
+
+
+def run() -> None:
+    """Where the installed command `devos` begins."""
+    app(prog_name="devos")

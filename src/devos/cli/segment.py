@@ -1,0 +1,78 @@
+"""`devos segment`: follow the objects of a mask through a video."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from devos.cli.progress import frame_bar, say
+
+if TYPE_CHECKING:
+    from devos.pipeline.segment import RunSummary
+
+Model = Annotated[str, typer.Option(help="Name of a model, or path of a weights file.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Size = Annotated[int, typer.Option(help="Short side, in pixels, at which the network works.")]
+
+
+def segment(
+    video: Annotated[Path, typer.Argument(metavar="INPUT", help="A video file, or a folder of frames.")],
+    masks: Annotated[
+        Path, typer.Option("--masks", "-m", help="PNG for the first frame, or folder of PNGs named as their frames.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    model: Model = "devos-t",
+    device: Device = "auto",
+    size: Size = 384,
+    memory_every: Annotated[int, typer.Option(help="Remember every n-th frame.")] = 5,
+    bank: Annotated[int, typer.Option(help="Most frames that are remembered.")] = 6,
+    flow: Annotated[str, typer.Option(help="Optical flow: dis, none or raft.")] = "dis",
+    fps: Annotated[
+        float | None, typer.Option(help="Frame rate of a folder of frames.  [default: 24]", show_default=False)
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run's results in OUT.")] = False,
+    resize_masks: Annotated[
+        bool, typer.Option("--resize-masks", help="Fit masks of another size to the video.")
+    ] = False,
+    snap_masks: Annotated[bool, typer.Option("--snap-masks", help="Make soft edges of masks hard.")] = False,
+    skip_bad_frames: Annotated[
+        bool, typer.Option("--skip-bad-frames", help="Leave out frames that cannot be read.")
+    ] = False,
+) -> None:
+    """Follow the objects of MASKS through INPUT.
+
+    Writes OUT/masks/FRAME.png, OUT/overlay.mp4, OUT/objects.csv and OUT/run.json; prints a summary as JSON.
+    """
+    summary = run_with_bar(
+        "following", video, masks, out, model=model, device=device, size=size, memory_every=memory_every, bank=bank,
+        flow=flow, fps=fps, overwrite=overwrite, resize_masks=resize_masks, snap_masks=snap_masks,
+        skip_bad_frames=skip_bad_frames,
+    )  # fmt: skip
+    typer.echo(json.dumps(summary.as_json(), indent=2))
+
+
+def run_with_bar(what: str, video: Path, masks: Path, out: Path, **options: Any) -> RunSummary:
+    """The whole job, with its progress and its notes on stderr."""
+    from devos.pipeline.segment import Progress
+    from devos.pipeline.segment import segment as run
+
+    num_done = 0
+
+    with frame_bar(what) as show:
+
+        def watch(progress: Progress) -> None:
+            nonlocal num_done
+            num_done = progress.num_done
+            show(progress)
+
+        try:
+            summary = run(video, masks, out, progress=watch, **options)
+        except KeyboardInterrupt:
+            say(f"stopped; {f'the first {num_done} frames are in {out}' if num_done else 'nothing was done yet'}")
+            raise
+    for note in summary.notes:
+        say(f"note: {note}")
+    return summary

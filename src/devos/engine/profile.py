@@ -1,0 +1,159 @@
+"""How large a network is and how much it computes, part by part. Needs neither weights nor time: only shapes run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
+
+from devos.errors import OptionError
+from devos.frames import FrameSize
+from devos.image import network_size
+from devos.model.checkpoint import read_weights
+from devos.model.config import PRESETS, ModelConfig
+from devos.model.devos import DeVOS, Given
+from devos.model.memory import EveryNth, Memory
+from devos.model.motion import Motion
+
+_PARTS = {
+    "image_encoder.backbone": "image encoder: backbone",
+    "image_encoder": "image encoder: neck",
+    "flow_encoder": "flow encoder",
+    "identity_encoder": "identification",
+    "adva.s8": "ADVA, stride 8",
+    "adva.s16": "ADVA, stride 16",
+    "adva.s32": "ADVA, stride 32",
+    "long_term.s16": "long-term, stride 16",
+    "long_term.s32": "long-term, stride 32",
+    "decoder": "decoder",
+}
+"""A part of the network for each beginning of its modules' names; the first that fits counts."""
+_ELSEWHERE = "between the parts"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a network."""
+
+    name: str
+    parameters: int
+    multiply_adds: int
+    """For one frame, the bank full."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What a network is made of."""
+
+    model: str
+    frame: FrameSize
+    inner: FrameSize
+    """The size at which the network sees the frame."""
+    bank: int
+    """Frames in the bank."""
+    num_slots: int
+    """Objects that are followed at this cost; it is the same for fewer."""
+    parts: tuple[Part, ...]
+
+    @property
+    def total(self) -> Part:
+        """All parts together."""
+        return Part("total", sum(p.parameters for p in self.parts), sum(p.multiply_adds for p in self.parts))
+
+
+def config_of(model: str) -> ModelConfig:
+    """The configuration of a model by its name, or of a weights file. OptionError if it is neither."""
+    if model in PRESETS:
+        return PRESETS[model]()
+    path = Path(model)
+    if path.suffix == ".safetensors" or path.exists():
+        return read_weights(path).config
+    raise OptionError(f"no model is called {model!r}; choose {', '.join(PRESETS)}, or give a .safetensors file")
+
+
+def profile(config: ModelConfig, frame: FrameSize, *, size: int = 384, bank: int = 6) -> Profile:
+    """Parameters and multiply-adds of one frame of a video, one that enters the full bank.
+
+    Counted: convolutions, matrix products, products of elements, and bilinear sampling (four a value). Not counted:
+    additions alone, normalisations, activations, and the optical flow, which is no part of the network.
+
+    >>> from devos.model.config import devos_t
+    >>> profile(devos_t(), FrameSize(480, 854)).inner
+    FrameSize(height=384, width=672)
+    """
+    inner = network_size(frame, size)
+    with torch.device("meta"):
+        model = DeVOS(config).eval()
+        counts = _count(model, inner, bank)
+    sizes: Counter[str] = Counter()
+    for name, parameter in model.named_parameters():
+        sizes[_part_of(name)] += parameter.numel()
+    names = [name for name in (*_PARTS.values(), _ELSEWHERE) if sizes[name] or counts[name]]
+    parts = tuple(Part(name, sizes[name], counts[name]) for name in names)
+    return Profile(config.name, frame, inner, bank, config.num_slots, parts)
+
+
+def _count(model: DeVOS, inner: FrameSize, bank: int) -> Mapping[str, int]:
+    """Multiply-adds of a step with a full bank; on tensors that have a shape and no content."""
+    height, width = inner
+    image = torch.empty(1, 3, height, width)
+    motion = Motion(torch.empty(1, 2, height // 2, width // 2), torch.empty(1, 2, height // 2, width // 2))
+    used = torch.ones(1, model.config.num_slots + 1, dtype=torch.bool)
+    given = Given(torch.empty(1, len(used[0]), height // 4, width // 4), used)
+    policy = EveryNth(every=1, max_entries=bank)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+        features = model.image_encoder(image)
+        memory = model.step(features, None, Memory(), used, given, policy).memory
+        for _ in range(bank - 1):
+            memory = model.step(features, motion, memory, used, None, policy).memory
+        with _Counting(model) as counting:
+            model.step(image, motion, memory, used, None, policy)
+    return counting.counts
+
+
+class _Counting(TorchDispatchMode):
+    """Adds each operation's multiply-adds to the part whose module runs it."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+        self._running = [_ELSEWHERE]
+        for name, module in model.named_modules():
+            if name:
+                module.register_forward_pre_hook(self._enter(_part_of(name)))
+                module.register_forward_hook(self._leave)
+
+    def _enter(self, part: str) -> Callable[[nn.Module, Any], None]:
+        return lambda _module, _inputs: self._running.append(part)
+
+    def _leave(self, _module: nn.Module, _inputs: Any, _output: Any) -> None:
+        self._running.pop()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        output = func(*args, **(kwargs or {}))
+        self.counts[self._running[-1]] += _multiply_adds(func, args, kwargs or {}, output)
+        return output
+
+
+def _multiply_adds(func: Any, args: Any, kwargs: Any, output: Any) -> int:
+    packet = func._overloadpacket
+    if packet in flop_registry:
+        return int(flop_registry[packet](*args, **kwargs, out_val=output)) // 2
+    if not isinstance(output, Tensor):
+        return 0
+    aten = torch.ops.aten
+    if packet in (aten.grid_sampler_2d, aten.upsample_bilinear2d):
+        return 4 * output.numel()
+    return output.numel() if packet is aten.mul else 0
+
+
+def _part_of(name: str) -> str:
+    return next((part for prefix, part in _PARTS.items() if f"{name}.".startswith(f"{prefix}.")), _ELSEWHERE)

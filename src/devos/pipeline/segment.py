@@ -1,0 +1,257 @@
+"""The whole job: a video and its masks in; masks of every frame, an overlay, a table and a record out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, load
+from devos.engine.session import Session
+from devos.errors import MaskError, OptionError, OutputError
+from devos.io import GivenMasks, VideoReader, open_video, prepare_output, read_masks, write_json
+from devos.io.files import MASKS_FOLDER, OBJECTS_FILE, OVERLAY_FILE, RUN_FILE
+from devos.io.videos import frame_name
+from devos.pipeline.results import Clock, Results
+from devos.pipeline.versions import versions
+
+_HIGHEST_FPS = 1000
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come; told after each frame."""
+
+    num_done: int
+    """Frames that are written."""
+    num_frames: int | None
+    """Frames of the video; None where its file does not say, and only about right for some files."""
+    seconds: float
+    """Since the first frame was begun."""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run did and where its results are."""
+
+    out: Path
+    masks: Path
+    """A folder of label PNGs, each named as its frame."""
+    overlay: Path | None
+    table: Path
+    """Frame, object, presence, confidence, area and box."""
+    record: Path
+    """`run.json`: all that is here, and the settings, versions and weights that made it."""
+    num_frames: int
+    object_ids: tuple[int, ...]
+    seconds: float
+    """Of the whole job."""
+    fps: float
+    """Frames followed in a second, reading and writing included, loading not."""
+    timings: dict[str, float]
+    """Seconds by part. Where a GPU works beside the CPU, what waits for it shows in `masks`."""
+    skipped: tuple[dict[str, str], ...]
+    """Bad frames that were left out: name and reason."""
+    notes: tuple[str, ...]
+    """What the user may want to know of; one line each."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The same, of plain values."""
+        return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
+
+
+def segment(
+    video: str | Path,
+    masks: str | Path,
+    out: str | Path,
+    *,
+    model: str | Path | Segmenter = DEFAULT_MODEL,
+    device: str = "auto",
+    size: int | None = None,
+    memory_every: int | None = None,
+    bank: int | None = None,
+    flow: str | None = None,
+    fps: float | Fraction | None = None,
+    overwrite: bool = False,
+    resize_masks: bool = False,
+    snap_masks: bool = False,
+    skip_bad_frames: bool = False,
+    overlay: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+) -> RunSummary:
+    """Follow the objects of the given masks through a video, and write all results to the folder `out`.
+
+    `video`: a file or a folder of frames, whose rate is `fps`. `masks`: a PNG for the first frame, or a folder of PNGs
+    named as their frames. `model`: a name, a weights file, or a `Segmenter`, with its own device and settings; `size`,
+    `memory_every`, `bank` and `flow` are those of `Settings`, each as the model has it unless given. All of it is
+    checked before any work. Raises a DevosError for whatever the user can mend. However the run ends, what is done
+    stays readable, and `out/run.json` tells how it ended.
+
+    >>> import devos
+    >>> summary = devos.segment("clip.mp4", "first.png", "out", size=64)
+    >>> summary.object_ids
+    (1,)
+    >>> print(summary.overlay.as_posix())
+    out/overlay.mp4
+    """
+    out, clock = Path(out), Clock()
+    skipped: list[dict[str, str]] = []
+    rate = _folder_rate(fps, Path(video))
+    with open_video(
+        video, fps=rate, skip_bad_frames=skip_bad_frames,
+        on_skip=lambda name, reason: skipped.append({"frame": name, "reason": reason}),
+    ) as reader:  # fmt: skip
+        with clock.part("check"):
+            given = read_masks(masks, reader, resize=resize_masks, snap=snap_masks)
+        with clock.part("load"):
+            settings = {"size": size, "memory_every": memory_every, "bank": bank, "flow": flow}
+            segmenter = _segmenter(model, device, {k: v for k, v in settings.items() if v is not None})
+            session = segmenter.session()
+        # Last of the checks, since with `overwrite` it removes what an earlier run wrote.
+        prepare_output(out, overwrite=overwrite, inputs=(video, masks))
+        choices = {"fps": None if rate is None else str(rate), "overwrite": overwrite, "resize_masks": resize_masks,
+                   "snap_masks": snap_masks, "skip_bad_frames": skip_bad_frames, "overlay": overlay}  # fmt: skip
+        run = _Run(reader, Path(masks), given, segmenter, session, out, choices, clock, skipped)
+        return run.to_the_end(progress or (lambda _: None))
+
+
+@dataclass
+class _Run:
+    """One video on its way; everything has been checked."""
+
+    reader: VideoReader
+    masks: Path
+    given: GivenMasks
+    segmenter: Segmenter
+    session: Session
+    out: Path
+    choices: dict[str, Any]
+    clock: Clock
+    skipped: list[dict[str, str]]
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    num_frames: int = 0
+    """Frames that are written."""
+    seconds_following: float = 0.0
+    unused_masks: set[int] = field(default_factory=set)
+    """Indices of the marked frames that the video turned out not to have; known at its end."""
+
+    def to_the_end(self, progress: Callable[[Progress], None]) -> RunSummary:
+        """Every frame; then the record, however it ends."""
+        try:
+            self._follow(progress)
+        except BaseException as error:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            with suppress(OutputError):  # a disk that is full takes no record either
+                self._write_record(status, str(error))
+            raise
+        self._write_record("finished")
+        return self.summary()
+
+    def _follow(self, progress: Callable[[Progress], None]) -> None:
+        """Read, follow, write; one frame at a time."""
+        before, unused = self.clock.total, set(self.given)
+        results = Results(
+            self.out, self.reader.fps, self.reader.size, overlay=self.choices["overlay"], clock=self.clock
+        )
+        with results:
+            frames = iter(self.reader)
+            while True:
+                with self.clock.part("decode"):
+                    frame = next(frames, None)
+                    labels = None if frame is None else self.given.get(frame.index)
+                self._refuse_if_nothing_to_follow(frame.index if frame else None)
+                if frame is None:
+                    break
+                unused.discard(frame.index)
+                results.write(frame, self.session.step(frame, labels))
+                self.num_frames, self.seconds_following = results.num_frames, self.clock.total - before
+                progress(Progress(self.num_frames, self.reader.num_frames, self.seconds_following))
+        self.seconds_following, self.unused_masks = self.clock.total - before, unused
+
+    def _refuse_if_nothing_to_follow(self, index: int | None) -> None:
+        """Stop where every marked frame was left out. `index`: of the frame to come; None at the end."""
+        if self.session.object_ids or any(index is not None and marked >= index for marked in self.given):
+            return
+        names = ", ".join(self._name(marked) for marked in self.given)
+        raise MaskError(f"{self.masks}: there is nothing to follow, as no frame that it marks ({names}) could be read; "
+                        "mark another frame")  # fmt: skip
+
+    def summary(self) -> RunSummary:
+        """What there is so far."""
+        timings = {**self.clock.seconds, **self.session.timings}
+        timings["other"] = max(0.0, self.clock.total - sum(timings.values()))
+        return RunSummary(
+            out=self.out,
+            masks=self.out / MASKS_FOLDER,
+            overlay=self.out / OVERLAY_FILE if self.choices["overlay"] else None,
+            table=self.out / OBJECTS_FILE,
+            record=self.out / RUN_FILE,
+            num_frames=self.num_frames,
+            object_ids=self.session.object_ids,
+            seconds=round(self.clock.total, 3),
+            fps=round(self.num_frames / self.seconds_following, 2) if self.num_frames else 0.0,
+            timings={part: round(seconds, 3) for part, seconds in timings.items()},
+            skipped=tuple(self.skipped),
+            notes=self._notes(),
+        )
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = list(self.given.notes)
+        if (first := min(self.given)) > 0:
+            notes.append(f"frames {self._name(0)} to {self._name(first - 1)} come before the first mask; "
+                         "their masks are empty")  # fmt: skip
+        if self.skipped:
+            names = ", ".join(skipped["frame"] for skipped in self.skipped[:5])
+            notes.append(f"{len(self.skipped)} bad frames were left out, they have no mask: {names}"
+                         f"{', ...' if len(self.skipped) > 5 else ''}")  # fmt: skip
+        notes += [f"the mask for frame {self._name(i)} was not used: no such frame was read"
+                  for i in sorted(self.unused_masks)]  # fmt: skip
+        return tuple(notes)
+
+    def _name(self, index: int) -> str:
+        return self.reader.names[index] if self.reader.names is not None else frame_name(index)
+
+    def _write_record(self, status: str, error: str = "") -> None:
+        """`run.json`: what ran, on what, with what, and how it ended."""
+        reader, weights = self.reader, self.segmenter.weights
+        summary = self.summary().as_json()
+        content = {
+            "status": status,
+            **({"error": error} if error else {}),
+            "started": self.started.isoformat(timespec="seconds"),
+            "input": {"path": str(reader.path), "width": reader.size.width, "height": reader.size.height,
+                      "fps": str(reader.fps), "num_frames": reader.num_frames},
+            "given_masks": {"path": str(self.masks), "areas": {self._name(i): a for i, a in self.given.areas.items()}},
+            "model": {"name": self.segmenter.model.config.name, "sha256": weights.sha256 if weights else None},
+            "settings": {**asdict(self.segmenter.settings), **self.choices},
+            "device": str(self.segmenter.device),
+            "threads": torch.get_num_threads(),
+            "versions": versions(),
+            **{name: value for name, value in summary.items() if name != "record"},
+        }  # fmt: skip
+        write_json(self.out / RUN_FILE, content)
+
+
+def _segmenter(model: str | Path | Segmenter, device: str, settings: dict[str, Any]) -> Segmenter:
+    if not isinstance(model, Segmenter):
+        return load(model, device=device, **settings)
+    if device != "auto":
+        raise ValueError(f"the model is already on {model.device}; load it with device={device!r} instead")
+    return model.with_settings(**settings)
+
+
+def _folder_rate(fps: float | Fraction | None, video: Path) -> Fraction | None:
+    """The frame rate that was asked for; only a folder of frames takes one."""
+    if fps is None:
+        return None
+    if not 0 < fps <= _HIGHEST_FPS:
+        raise OptionError(f"--fps is a number of frames a second above 0 and up to {_HIGHEST_FPS}, got {fps}")
+    if video.is_file():
+        raise OptionError(f"--fps is for a folder of frames, but {video} is a file with its own rate; leave it out")
+    return Fraction(fps).limit_denominator(1001)

@@ -1,0 +1,120 @@
+"""Put a training run together: recipe, data, network and what an earlier, unfinished run left."""
+
+from __future__ import annotations
+
+import ctypes
+import platform
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from devos.data.batching import Batches
+from devos.data.catalog import find_videos
+from devos.data.photos import find_photos
+from devos.errors import InputError, OptionError, OutputError, WeightsError
+from devos.model.checkpoint import load_weights
+from devos.model.devos import DeVOS
+from devos.model.pretrained import load_pretrained_backbone
+from devos.training.config import RECIPES, TrainConfig
+from devos.training.loop import Progress, Trainer, load_checkpoint, train
+
+VIDEOS_FOLDER = "video-train"
+PHOTOS_FOLDER = "static"
+CHECKPOINT_FILE = "checkpoint.pt"
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is ready to start, or to go on."""
+
+    trainer: Trainer
+    batches: Batches
+    out: Path
+    num_videos: int
+    num_photos: int
+    resumed_at: int | None
+    """The step that an earlier run had reached; None for a new one."""
+
+    def to_the_end(self, *, workers: int = 1, watch: Callable[[Progress], None] | None = None) -> Path:
+        """Train; returns the weights file. Stopped at any moment, it goes on from its checkpoint next time."""
+        return train(self.trainer, self.batches, self.out, workers=workers, watch=watch)
+
+
+def configure(
+    recipe: str, *, steps: int | None = None, size: int | None = None, seed: int | None = None
+) -> TrainConfig:
+    """A recipe by its name, with what is given in place of its own."""
+    if recipe not in RECIPES:
+        raise OptionError(f"no recipe is called {recipe!r}; choose one of {', '.join(RECIPES)}")
+    if steps is not None and steps < 1:
+        raise OptionError(f"--steps is a number of steps from 1, got {steps}")
+    if size is not None and (size < 64 or size % 32):
+        raise OptionError(f"--size is a multiple of 32, in pixels, from 64, got {size}")
+    given = {"num_steps": steps, "size": size, "seed": seed}
+    return RECIPES[recipe](**{name: value for name, value in given.items() if value is not None})
+
+
+def prepare(
+    config: TrainConfig, out: Path, *, videos: Path | None, photos: Path | None, init: Path | None = None,
+    device: str = "cpu",
+) -> Run:  # fmt: skip
+    """Check data and weights, and resume where `out` has a checkpoint.
+
+    `videos`: a folder in DAVIS's layout; `photos`: one of sets of photos; either may be None. `init`: weights to start
+    from, else the backbone is ImageNet's and the rest random.
+    """
+    found_videos = find_videos(videos) if videos is not None else ()
+    found_photos = find_photos(photos) if photos is not None else ()
+    if not found_videos and not found_photos:
+        raise InputError("there is nothing to train on; give --data, --videos or --photos")
+    checkpoint = out / CHECKPOINT_FILE
+    if out.exists() and not out.is_dir():
+        raise OutputError(f"{out}: a file, not a folder; name a folder for the checkpoint and the weights")
+    resumes = checkpoint.is_file()
+    trainer = Trainer(config, _network(config, init, resumes), device)
+    if resumes:
+        trainer.restore(load_checkpoint(checkpoint))
+    batches = Batches(config.clips, found_videos, found_photos)
+    return Run(trainer, batches, out, len(found_videos), len(found_photos), trainer.step if resumes else None)
+
+
+def folders_below(data: Path) -> tuple[Path | None, Path | None]:
+    """The videos and the photos below one folder, as `video-train` and `static`; None for what is not there."""
+    videos, photos = data / VIDEOS_FOLDER, data / PHOTOS_FOLDER
+    if not videos.is_dir() and not photos.is_dir():
+        raise InputError(f"{data}: holds neither {VIDEOS_FOLDER} (videos in DAVIS's layout) nor {PHOTOS_FOLDER} "
+                         "(photos with masks); make one of them, or use --videos and --photos")  # fmt: skip
+    return (videos if videos.is_dir() else None), (photos if photos.is_dir() else None)
+
+
+def keep_freed_memory() -> None:
+    """Ask glibc to keep freed blocks for the next step, where there is a glibc.
+
+    Training on a CPU frees and takes the same large blocks in every step; handed back to the system each time, they
+    come back as page faults, which cost a fifth of the time.
+    """
+    if sys.platform != "linux" or platform.libc_ver()[0] != "glibc":
+        return
+    libc = ctypes.CDLL("libc.so.6")
+    libc.mallopt(_M_MMAP_THRESHOLD, 32 << 20)  # as high as glibc allows
+    libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _network(config: TrainConfig, init: Path | None, resumes: bool) -> DeVOS:
+    """What training starts from; the same for the same seed."""
+    torch.manual_seed(config.clips.seed)
+    if init is not None:
+        model, weights = load_weights(init)
+        if weights.config != config.model:
+            raise WeightsError(f"{init} holds {weights.config.name}, but the recipe trains {config.model.name} "
+                               "with its own sizes; give weights of that model")  # fmt: skip
+        return model.train()
+    model = DeVOS(config.model)
+    if not resumes:
+        load_pretrained_backbone(model.image_encoder, config.model.backbone)
+    return model
