@@ -6,11 +6,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from devos.errors import DevosError, InputError, MaskError, OptionError, OutputError, VideoError, WeightsError
-from devos.frames import Frame, FrameSize, MaskFrame, ObjectScore
 
 if TYPE_CHECKING:
     from devos.engine.segmenter import Segmenter, load
     from devos.engine.session import Session
+    from devos.frames import Frame, FrameSize, MaskFrame, ObjectScore
     from devos.io.videos import open_video
     from devos.pipeline.segment import segment
 
@@ -22,6 +22,10 @@ __all__ = [
 ]  # fmt: skip
 
 _HEAVY = {
+    "Frame": "devos.frames",
+    "FrameSize": "devos.frames",
+    "MaskFrame": "devos.frames",
+    "ObjectScore": "devos.frames",
     "Segmenter": "devos.engine.segmenter",
     "Session": "devos.engine.session",
     "load": "devos.engine.segmenter",
@@ -31,7 +35,7 @@ _HEAVY = {
 
 
 def __getattr__(name: str) -> Any:
-    # torch takes seconds to import; `devos --help` must not wait for it.
+    # torch takes seconds to import, numpy a fifth of one; `devos --help` must not wait for them.
     if name not in _HEAVY:
         raise AttributeError(f"module 'devos' has no attribute {name!r}")
     return getattr(importlib.import_module(_HEAVY[name]), name)

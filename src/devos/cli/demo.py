@@ -16,7 +16,7 @@ _OUT = Path("devos-demo")
 def demo(
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help=f"Folder for the results.  [default: {_OUT}, replaced when run again]",
+        typer.Option("--out", "-o", help=f"Folder for the results; {_OUT} unless given, replaced when run again.",
                      show_default=False),
     ] = None,
     model: Model = "devos-t",

@@ -53,7 +53,7 @@ _AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, fi
 def davis(
     root: Annotated[Path, typer.Option(help="Folder with JPEGImages and Annotations, as DAVIS has them.")],
     model: Annotated[
-        str | None, typer.Option(help=f"Model to run: name or file.  [default: {DEFAULT_MODEL}]", show_default=False)
+        str | None, typer.Option(help=f"Model to run: name or file; default: {DEFAULT_MODEL}.", show_default=False)
     ] = None,
     results: Annotated[Path | None, typer.Option(help="Score the masks in this folder instead.")] = None,
     baseline: Annotated[Baseline | None, typer.Option(help="Score a method without learning instead.")] = None,

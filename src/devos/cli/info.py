@@ -18,6 +18,7 @@ def info(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="devos-t, devos-b, devos-l, or a weights file.")],
     size: Size = 384,
     bank: Annotated[int, typer.Option(help="Most frames that are remembered.")] = 6,
+    objects: Annotated[int, typer.Option(help="Objects that are followed, up to 10.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Print parameters and multiply-adds of each part for a 480x854 frame (height x width); needs no weights."""
@@ -26,7 +27,8 @@ def info(
     from devos.frames import FrameSize
 
     settings = Settings(size=size, bank=bank)
-    result = profile(config_of(model), FrameSize(480, 854), size=settings.size, bank=settings.bank)
+    frame = FrameSize(480, 854)
+    result = profile(config_of(model), frame, size=settings.size, bank=settings.bank, num_objects=objects)
     if as_json:
         typer.echo(json.dumps({**asdict(result), "total": asdict(result.total)}, indent=2))
     else:
@@ -39,8 +41,8 @@ def _print_table(result: Profile) -> None:
 
     frame, inner = result.frame, result.inner
     table = Table(
-        title=f"{result.model}, frame {frame.height}x{frame.width}, seen at {inner.height}x{inner.width} "
-        f"(height x width), {result.bank} frames in the bank, up to {result.num_slots} objects"
+        title=f"{result.model}: a frame of {frame.height}x{frame.width} (height x width), seen at "
+        f"{inner.height}x{inner.width}; objects: {result.num_objects}, frames in the bank: {result.bank}"
     )
     table.add_column("part")
     table.add_column("parameters", justify="right")

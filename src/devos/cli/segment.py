@@ -31,7 +31,7 @@ def segment(
     bank: Annotated[int, typer.Option(help="Most frames that are remembered.")] = 6,
     flow: Annotated[str, typer.Option(help="Optical flow: dis, none or raft.")] = "dis",
     fps: Annotated[
-        float | None, typer.Option(help="Frame rate of a folder of frames.  [default: 24]", show_default=False)
+        float | None, typer.Option(help="Frame rate of a folder of frames; 24 unless given.", show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run's results in OUT.")] = False,
     resize_masks: Annotated[

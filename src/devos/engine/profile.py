@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,8 +59,8 @@ class Profile:
     """The size at which the network sees the frame."""
     bank: int
     """Frames in the bank."""
-    num_slots: int
-    """Objects that are followed at this cost; it is the same for fewer."""
+    num_objects: int
+    """Objects that are followed."""
     parts: tuple[Part, ...]
 
     @property
@@ -79,29 +79,33 @@ def config_of(model: str) -> ModelConfig:
     raise OptionError(f"no model is called {model!r}; choose {', '.join(PRESETS)}, or give a .safetensors file")
 
 
-def profile(config: ModelConfig, frame: FrameSize, *, size: int = 384, bank: int = 6) -> Profile:
+def profile(config: ModelConfig, frame: FrameSize, *, size: int = 384, bank: int = 6, num_objects: int = 1) -> Profile:
     """Parameters and multiply-adds of one frame of a video, one that enters the full bank.
 
     Counted: convolutions, matrix products, products of elements, and bilinear sampling (four a value). Not counted:
     additions alone, normalisations, activations, and the optical flow, which is no part of the network.
 
+    `num_objects`: at most one group's, 10.
+
     >>> from devos.model.config import devos_t
     >>> profile(devos_t(), FrameSize(480, 854)).inner
     FrameSize(height=384, width=672)
     """
+    if not 1 <= num_objects <= config.num_slots:
+        raise OptionError(f"--objects is a number from 1 to {config.num_slots}, got {num_objects}")
     inner = network_size(frame, size)
     with torch.device("meta"):
         model = DeVOS(config).eval()
-        counts = _count(model, inner, bank)
+        counts = _count(model, inner, bank, num_objects)
     sizes: Counter[str] = Counter()
     for name, parameter in model.named_parameters():
         sizes[_part_of(name)] += parameter.numel()
     names = [name for name in (*_PARTS.values(), _ELSEWHERE) if sizes[name] or counts[name]]
     parts = tuple(Part(name, sizes[name], counts[name]) for name in names)
-    return Profile(config.name, frame, inner, bank, config.num_slots, parts)
+    return Profile(config.name, frame, inner, bank, num_objects, parts)
 
 
-def _count(model: DeVOS, inner: FrameSize, bank: int) -> Mapping[str, int]:
+def _count(model: DeVOS, inner: FrameSize, bank: int, num_objects: int) -> Counter[str]:
     """Multiply-adds of a step with a full bank; on tensors that have a shape and no content."""
     height, width = inner
     image = torch.empty(1, 3, height, width)
@@ -109,21 +113,23 @@ def _count(model: DeVOS, inner: FrameSize, bank: int) -> Mapping[str, int]:
     used = torch.ones(1, model.config.num_slots + 1, dtype=torch.bool)
     given = Given(torch.empty(1, len(used[0]), height // 4, width // 4), used)
     policy = EveryNth(every=1, max_entries=bank)
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH):
+    counting = _Counting(model, num_objects)
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counting:
         features = model.image_encoder(image)
         memory = model.step(features, None, Memory(), used, given, policy).memory
         for _ in range(bank - 1):
             memory = model.step(features, motion, memory, used, None, policy).memory
-        with _Counting(model) as counting:
-            model.step(image, motion, memory, used, None, policy)
+        counting.counts.clear()
+        model.step(image, motion, memory, used, None, policy)
     return counting.counts
 
 
-class _Counting(TorchDispatchMode):
+class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds each operation's multiply-adds to the part whose module runs it."""
 
-    def __init__(self, model: nn.Module) -> None:
-        super().__init__()
+    def __init__(self, model: nn.Module, num_objects: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._num_objects = num_objects
         self.counts: Counter[str] = Counter()
         self._running = [_ELSEWHERE]
         for name, module in model.named_modules():
@@ -138,6 +144,9 @@ class _Counting(TorchDispatchMode):
         self._running.pop()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func._overloadpacket is torch.ops.aten.nonzero:
+            # The decoder asks which slots are in use, but these tensors have no content: background and the objects.
+            return torch.empty(self._num_objects + 1, args[0].ndim, dtype=torch.int64, device="meta")
         output = func(*args, **(kwargs or {}))
         self.counts[self._running[-1]] += _multiply_adds(func, args, kwargs or {}, output)
         return output
