@@ -63,14 +63,11 @@ def laptop(num_steps: int = 1500, seed: int = 0, size: int = 256) -> TrainConfig
     return TrainConfig(clips=clips, learning_rate=8e-4, final_learning_rate=1e-4)
 
 
-def long_clips(num_steps: int = 500, seed: int = 1, size: int = 320) -> TrainConfig:
-    """A second run from the first one's weights: clips of 7 frames, mostly videos, at a size nearer to that of use."""
-    stages = (Stage(until=1.0, length=7, max_objects=3, max_gap=4, video_share=0.8),)
-    clips = ClipsConfig(
-        stages=stages, num_batches=num_steps, seed=seed, size=size, batch_size=3,
-        sampling=SamplingConfig(zoom=(1.25, 2.2)),
-    )  # fmt: skip
-    return TrainConfig(clips=clips, learning_rate=2e-4, encoder_rate=0.1, weight_decay=0.05, ema_decay=0.99)
+def long_clips(num_steps: int = 900, seed: int = 1, size: int = 288) -> TrainConfig:
+    """`devos-t` on one CPU thread, second part, from the first one's weights: clips of 6 frames, mostly of videos."""
+    stages = (Stage(until=1.0, length=6, max_objects=3, max_gap=3, video_share=0.75),)
+    clips = ClipsConfig(stages=stages, num_batches=num_steps, seed=seed, size=size, batch_size=3)
+    return TrainConfig(clips=clips, learning_rate=5e-4, warmup_steps=30, weight_decay=0.05, ema_decay=0.995)
 
 
 def debug(num_steps: int = 4, seed: int = 0, size: int = 64) -> TrainConfig:
