@@ -58,9 +58,13 @@ def read_weights(path: Path) -> Weights:
         raise WeightsError(
             f"{path} has format {metadata['devos_format']}, this devos reads {FORMAT}; use the devos that wrote it"
         )
-    fields: dict[str, Any] = json.loads(metadata["config"])
-    config = ModelConfig(**_tuples(fields))
-    return Weights(config, tensors, json.loads(metadata["info"]), sha256)
+    try:
+        config = ModelConfig(**_tuples(json.loads(metadata["config"])))
+        info = json.loads(metadata["info"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path} describes a network that this devos cannot build ({error}); it was made by "
+                           "another version of devos") from error  # fmt: skip
+    return Weights(config, tensors, info, sha256)
 
 
 def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
@@ -79,5 +83,5 @@ def load_weights(path: Path, expected: str | None = None) -> tuple[DeVOS, Weight
         model.load_state_dict(weights.tensors)
     except RuntimeError as error:
         raise WeightsError(f"{path} does not fit {weights.config.name}: {str(error).splitlines()[-1].strip()}; "
-                           "it was made by another version of devos")  from error  # fmt: skip
+                           "it was made by another version of devos") from error  # fmt: skip
     return model.eval(), weights
