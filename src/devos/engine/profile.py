@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,10 +115,8 @@ def _count(model: DeVOS, inner: FrameSize, bank: int, num_objects: int) -> Count
     policy = EveryNth(every=1, max_entries=bank)
     counting = _Counting(model, num_objects)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counting:
-        features = model.image_encoder(image)
-        memory = model.step(features, None, Memory(), used, given, policy).memory
-        for _ in range(bank - 1):
-            memory = model.step(features, motion, memory, used, None, policy).memory
+        memory = model.step(image, None, Memory(), used, given, policy).memory
+        memory = replace(memory, entries=memory.entries * bank)
         counting.counts.clear()
         model.step(image, motion, memory, used, None, policy)
     return counting.counts

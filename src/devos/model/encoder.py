@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from devos.errors import WeightsError
 from devos.model.config import ModelConfig
 
 
@@ -151,7 +152,11 @@ def build_backbone(config: ModelConfig) -> tuple[nn.Module, tuple[int, ...]]:
     """The backbone with random weights, and its channels at strides 4, 8, 16, 32."""
     if config.backbone == "efficientnet-lite0":
         return EfficientNetLite0(), EfficientNetLite0.channels
-    import transformers
+    try:
+        import transformers
+    except ModuleNotFoundError as error:
+        raise WeightsError(f"{config.name} needs the package transformers, which is not installed: "
+                           "pip install 'devos[backbones]'; devos-t does without") from error  # fmt: skip
 
     if config.backbone == "resnet50":
         resnet = transformers.ResNetConfig(out_features=["stage1", "stage2", "stage3", "stage4"])

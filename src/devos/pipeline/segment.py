@@ -208,8 +208,9 @@ class _Run:
                          "their masks are empty")  # fmt: skip
         if self.skipped:
             names = ", ".join(skipped["frame"] for skipped in self.skipped[:5])
-            notes.append(f"{len(self.skipped)} bad frames were left out, they have no mask: {names}"
-                         f"{', ...' if len(self.skipped) > 5 else ''}")  # fmt: skip
+            count = "1 bad frame was" if len(self.skipped) == 1 else f"{len(self.skipped)} bad frames were"
+            more = ", ..." if len(self.skipped) > 5 else ""
+            notes.append(f"{count} left out, without a mask: {names}{more}")
         notes += [f"the mask for frame {self._name(i)} was not used: no such frame was read"
                   for i in sorted(self.unused_masks)]  # fmt: skip
         return tuple(notes)
