@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -35,6 +35,7 @@ class FlowPair:
     """On the previous frame's grid: where each pixel is now, relative to where it was."""
 
 
+@runtime_checkable
 class FlowEstimator(Protocol):
     """Anything that can say how the picture moved."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -69,6 +69,7 @@ class Memory:
             yield from (*e.features, e.probabilities, e.keys16, e.keys32, e.values16, e.values32)
 
 
+@runtime_checkable
 class MemoryPolicy(Protocol):
     """Decides what the bank keeps. Must bound the number of entries."""
 
