@@ -82,8 +82,8 @@ class Room:
 
 def read_rooms() -> dict[str, Room]:
     """Every room of the package, by its name."""
-    homes = {path.stem: path for path in sorted(PACKAGE.iterdir()) if path.suffix == ".py" or any(path.glob("*.py"))}
-    del homes["__init__"]
+    found = (path for path in sorted(PACKAGE.iterdir()) if path.suffix == ".py" or any(path.glob("*.py")))
+    homes = {path.stem: path for path in found if not path.stem.startswith("__")}
     return {name: _read_room(name, home, set(homes)) for name, home in homes.items()}
 
 
