@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devos.frames import FrameSize
+from devos.masks import merge_groups, shares, to_full_size
+
+
+def soft(rows: int, slots: int, seed: int = 0, size: tuple[int, int] = (4, 5), sharpness: float = 2.0) -> torch.Tensor:
+    return (sharpness * torch.randn(rows, slots, *size, generator=torch.Generator().manual_seed(seed))).softmax(1)
+
+
+def test_the_answer_of_one_group_is_left_as_it_is():
+    answer = soft(3, 4)
+    assert merge_groups(answer, 1) is answer
+
+
+@settings(max_examples=30, deadline=None)
+@given(groups=st.integers(2, 5), images=st.integers(1, 2), sharpness=st.floats(0, 20), seed=st.integers(0, 99))
+def test_merged_groups_agree_on_one_distribution(groups, images, sharpness, seed):
+    merged = merge_groups(soft(groups * images, 4, seed, sharpness=sharpness), groups)
+    assert merged.min() >= -1e-6
+    torch.testing.assert_close(merged.sum(1), torch.ones(groups * images, 4, 5))
+    objects = merged.unflatten(0, (images, groups))[:, :, 1:].sum((1, 2))
+    assert objects.max() <= 1 + 1e-5
+
+
+def test_merging_follows_the_odds_of_soft_aggregation():
+    groups = torch.tensor([[0.7, 0.3], [0.4, 0.6]]).view(2, 2, 1, 1)
+    background = 0.7 * 0.4 / (1 - 0.7 * 0.4)
+    first, second = 0.3 / 0.7, 0.6 / 0.4
+    total = background + first + second
+    merged = merge_groups(groups, 2).flatten().tolist()
+    assert merged == pytest.approx([1 - first / total, first / total, 1 - second / total, second / total], abs=1e-6)
+
+
+def test_images_of_a_batch_are_merged_apart():
+    one, two = soft(2, 4, 1), soft(2, 4, 2)
+    both = merge_groups(torch.cat([one, two]), 2)
+    torch.testing.assert_close(both, torch.cat([merge_groups(one, 2), merge_groups(two, 2)]))
+
+
+@pytest.mark.parametrize("objects", [20, 300])
+def test_absent_objects_do_not_add_up_over_many_groups(objects):
+    groups = objects // 10
+    answer = torch.zeros(groups, 11, 1, 2)
+    answer[:, 0] = 1
+    answer[3 % groups, :, 0, 1] = torch.tensor([0.2, 0.8] + [0] * 9)
+    merged = merge_groups(answer, groups)
+    assert merged[:, 1:, 0, 0].sum() < 1e-6
+    assert merged[3 % groups, 1, 0, 1] > 0.75
+    assert merged[:, 1:, 0, 1].sum() == pytest.approx(merged[3 % groups, 1, 0, 1].item(), abs=1e-4)
+
+
+def test_shares_are_the_covered_part_of_each_cell():
+    labels = np.zeros((4, 8), np.uint16)
+    labels[:2, :4] = 65535
+    labels[:, 6:] = 3
+    found = shares(labels, [3, 65535, 9], FrameSize(1, 2))
+    assert found.dtype == torch.float32
+    assert found[:, 0].tolist() == [[0, 0.5], [0.5, 0], [0, 0]]
+
+
+@settings(max_examples=30, deadline=None)
+@given(height=st.integers(1, 70), width=st.integers(1, 70), seed=st.integers(0, 99))
+def test_shares_of_all_labels_make_one_at_any_size(height, width, seed):
+    labels = np.random.default_rng(seed).integers(0, 4, (height, width)).astype(np.uint8)
+    found = shares(labels, [0, 1, 2, 3], FrameSize(16, 24))
+    assert found.shape == (4, 16, 24)
+    assert found.min() >= 0
+    torch.testing.assert_close(found.sum(0), torch.ones(16, 24))
+
+
+def split(answer: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return answer[0, 0], answer[0, 1:]
+
+
+def slow_full_size(background, objects, size):
+    maps = torch.cat([background[None], objects]).clamp(min=1e-4).log()[None]
+    logs = torch.nn.functional.interpolate(maps, size, mode="bilinear", align_corners=False)[0]
+    return logs.softmax(0)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 40, 300])
+def test_a_few_objects_at_a_time_give_what_all_at_once_would(count):
+    background, objects = split(soft(1, count + 1, sharpness=4))
+    full = to_full_size(background, objects, FrameSize(9, 21), keep_probabilities=True)
+    expected = slow_full_size(background, objects, (9, 21))
+    assert torch.equal(full.winner, expected.argmax(0))
+    torch.testing.assert_close(full.certainty, expected.amax(0))
+    assert full.probabilities is not None
+    torch.testing.assert_close(full.probabilities, expected[1:])
+
+
+def test_probabilities_are_only_kept_when_they_are_asked_for():
+    assert to_full_size(*split(soft(1, 3)), FrameSize(8, 10)).probabilities is None
+
+
+def test_without_objects_everything_is_background():
+    full = to_full_size(torch.ones(2, 3), torch.zeros(0, 2, 3), FrameSize(4, 6), keep_probabilities=True)
+    assert not full.winner.any()
+    assert (full.certainty == 1).all()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 1000), (1000, 1), (3, 4)])
+def test_every_size_is_filled(size):
+    full = to_full_size(*split(soft(1, 4)), FrameSize(*size))
+    assert full.winner.shape == size
+    assert full.certainty.min() >= 0.25 - 1e-6
