@@ -246,6 +246,21 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(segment, out, clip, pi
     assert record(out)["status"] == "failed"
 
 
+def test_a_disk_that_fills_up_leaves_no_half_line_in_the_table(segment, out, clip, square):
+    """At any byte: with two objects, a frame's lines are there or not."""
+    Image.fromarray(square + 2 * np.roll(square, 40, 1)).save(clip / "two.png")
+    _, hard = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (410, hard))
+    try:
+        result = segment("--flow", "none", masks="two.png")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert not list(out.rglob("*partial*"))
+    assert all(None not in row.values() for row in rows(out)) and len(rows(out)) % 2 == 0
+    assert all(labels(file).shape == (64, 96) for file in (out / "masks").iterdir())
+
+
 def test_ctrl_c_leaves_what_is_done_readable(clip, weights, out, pictures, write_video, read_video):
     write_video(clip / "long.mp4", pictures(400))
     program = "from devos.cli.main import run; run()"

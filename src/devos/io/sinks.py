@@ -7,6 +7,7 @@ refuses becomes an `OutputError`. `OverlayVideo`, the sink that draws, has a fil
 from __future__ import annotations
 
 import csv
+import os
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -59,6 +60,8 @@ class ObjectsTable:
             self._file = self.path.open("w", newline="", encoding="utf-8", buffering=1)
         except OSError as error:
             raise output_error(self.path, error) from error
+        self._num_bytes = 0
+        """Of the frames that are written completely."""
         self._rows = csv.writer(self._file, lineterminator="\n")
         self._write([self.COLUMNS])
 
@@ -90,9 +93,12 @@ class ObjectsTable:
         try:
             self._rows.writerows(rows)
             self._file.flush()
+            self._num_bytes = self._file.tell()
         except OSError as error:
             with suppress(OSError):
                 self._file.close()
+            with suppress(OSError):  # a full disk takes half a line
+                os.truncate(self.path, self._num_bytes)
             raise output_error(self.path, error) from error
 
 
