@@ -69,6 +69,13 @@ def test_the_same_command_goes_on_from_the_checkpoint_and_ends_as_if_unbroken(tr
     assert all(torch.equal(tensor, whole[name]) for name, tensor in tensors(resumed).items())
 
 
+def test_help_names_every_recipe(devos):
+    from devos.training.config import RECIPES
+
+    text = devos("train", "--help").stdout
+    assert all(recipe in text for recipe in RECIPES)
+
+
 def test_a_checkpoint_of_other_settings_is_refused(train):
     assert train("--steps", 1).exit_code == 0
     result = train("--steps", 2)

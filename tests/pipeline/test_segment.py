@@ -86,4 +86,4 @@ def test_a_frame_rate_is_kept_as_a_fraction(segmenter, clip, tmp_path):
         )
         assert json.loads(summary.record.read_text())["input"]["fps"] == "24000/1001"
     with pytest.raises(OptionError, match="--fps"):
-        devos.segment(clip / "frames", clip / "first.png", tmp_path / "other", model=segmenter, fps=0)
+        devos.segment(clip / "frames", clip / "first.png", tmp_path / "other", model=segmenter, fps=0.0)

@@ -49,12 +49,13 @@ app.command()(train.train)
 app.add_typer(evaluate.app, name="evaluate")
 
 
-def _print_version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> bool:
     if wanted:
         from devos import __version__
 
         typer.echo(f"devos {__version__}")
         raise typer.Exit
+    return wanted
 
 
 @app.callback()
