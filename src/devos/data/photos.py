@@ -37,7 +37,7 @@ def find_photos(root: Path) -> tuple[PhotoInfo, ...]:
     """Every photo that has a mask, in the order of sets and names."""
     pairs = []
     for masks in natsorted(root.glob("*/masks")):
-        images = {path.stem: path for path in (masks.parent / "images").iterdir()}
+        images = {path.stem: path for path in (masks.parent / "images").glob("*")}
         pairs += [PhotoInfo(images[m.stem], m) for m in natsorted(masks.glob("*.png")) if m.stem in images]
     if not pairs:
         raise InputError(f"{root} holds no photos with masks; expected ROOT/<set>/images/NAME.webp and "

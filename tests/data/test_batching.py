@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from devos.data.augment import degrade, jitter_light
+from devos.data.batching import Batches, ClipsConfig, Stage, collate
+from devos.data.catalog import find_videos
+from devos.data.clips import VOID, Clip
+from devos.data.photos import find_photos
+
+STAGES = (
+    Stage(until=0.5, length=2, max_objects=1, max_gap=1, video_share=0.5),
+    Stage(until=1.0, length=3, max_objects=2, max_gap=2, video_share=0.5),
+)
+CONFIG = ClipsConfig(stages=STAGES, size=64, batch_size=2, num_batches=6, seed=7)
+
+
+@pytest.fixture
+def batches(video_root, photo_root) -> Batches:
+    return Batches(CONFIG, find_videos(video_root), find_photos(photo_root))
+
+
+def tensors(batch):
+    return batch.images, batch.slots, batch.used, batch.to_prev, batch.to_curr
+
+
+def test_a_batch_depends_on_its_number_and_the_seed_alone(batches, video_root, photo_root):
+    again = Batches(CONFIG, find_videos(video_root), find_photos(photo_root))
+    batches[0]
+    assert all(torch.equal(a, b) for a, b in zip(tensors(batches[4]), tensors(again[4]), strict=True))
+    other = Batches(replace(CONFIG, seed=8), find_videos(video_root), find_photos(photo_root))
+    assert not torch.equal(batches[4].images, other[4].images)
+    assert not torch.equal(batches[4].images, batches[5].images)
+
+
+def test_clips_grow_as_the_stages_say(batches):
+    assert len(batches) == 6
+    assert [batches[i].images.shape[1] for i in range(6)] == [2, 2, 2, 3, 3, 3]
+    assert all(batches[i].used.sum(1).max() <= 2 for i in range(3))
+
+
+def test_a_batch_is_what_the_network_and_the_loss_take(batches):
+    batch = batches[5]
+    assert batch.images.shape == (2, 3, 3, 64, 64)
+    assert batch.to_prev.shape == batch.to_curr.shape == (2, 2, 2, 32, 32)
+    assert 0 <= batch.images.min() < batch.images.max() <= 1
+    for slots, used in zip(batch.slots, batch.used, strict=True):
+        seen = set(slots.unique().tolist()) - {VOID}
+        assert used[0]
+        assert seen <= set(used.nonzero()[:, 0].tolist())
+        assert seen - {0} == set(used.nonzero()[:, 0].tolist()) - {0}
+
+
+def test_without_photos_all_clips_are_videos_and_without_videos_none(video_root, photo_root):
+    videos, photos = find_videos(video_root), find_photos(photo_root)
+    assert {Batches(CONFIG, videos, ()).clip(i, 0).source for i in range(6)} <= {"ant", "bee"}
+    assert {Batches(CONFIG, (), photos).clip(i, 0).source for i in range(6)} == {"synthetic"}
+    both = Batches(CONFIG, videos, photos)
+    assert {both.clip(i, j).source for i in range(6) for j in range(4)} == {"ant", "bee", "synthetic"}
+
+
+def made_up_clip(num_objects: int) -> Clip:
+    labels = np.zeros((2, 8, 8), np.uint8)
+    for i in range(num_objects):
+        labels[:, i, :4] = i + 1
+    labels[:, 7] = VOID
+    flow = np.zeros((1, 2, 4, 4), np.float32)
+    return Clip(np.zeros((2, 8, 8, 3), np.uint8), labels, flow, flow, "made up")
+
+
+def test_objects_lie_in_random_slots_so_that_no_identity_is_special():
+    clip, places = made_up_clip(2), []
+    for seed in range(60):
+        batch = collate([clip], 5, np.random.default_rng(seed))
+        first, second = batch.slots[0, 0, 0, 0].item(), batch.slots[0, 0, 1, 0].item()
+        assert first != second
+        assert batch.used[0].nonzero()[:, 0].tolist() == sorted([0, first, second])
+        assert (batch.slots[0, :, 7] == VOID).all()
+        assert (batch.slots[0, :, 2:7] == 0).all()
+        places.append(first)
+    assert set(places) == {1, 2, 3, 4, 5}
+
+
+def test_light_changes_the_whole_clip_alike_and_by_chance_alone():
+    images = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    images[1] = images[0]
+    one, same, other = (jitter_light(images, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+    assert np.abs(one[0].astype(int) - one[1]).mean() < 15
+    assert one.dtype == np.uint8
+
+
+def test_cameras_and_codecs_keep_the_picture_recognisable():
+    ramp = np.arange(0, 256, 4, np.uint8)
+    images = np.stack([np.dstack([np.tile(ramp, (64, 1))] * 3)] * 2)
+    results = [degrade(images, np.random.default_rng(seed)) for seed in range(30)]
+    changed = [not np.array_equal(r, images) for r in results]
+    assert 3 < sum(changed) < 27
+    assert all(r.shape == images.shape and np.abs(r.astype(int) - images).mean() < 12 for r in results)

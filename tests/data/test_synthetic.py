@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from devos.data.clips import VOID
+from devos.data.photos import find_photos
+from devos.data.synthetic import SyntheticConfig, make_clip
+from devos.errors import InputError
+from devos.flow.warp import resize_field, warp_to_current
+
+CONFIG = SyntheticConfig(size=96, length=4, max_objects=3)
+
+
+@pytest.fixture
+def photos(photo_root):
+    return [info.read() for info in find_photos(photo_root)]
+
+
+@pytest.fixture
+def clips(photos):
+    found = [make_clip(photos[:3], CONFIG, np.random.default_rng(seed)) for seed in range(16)]
+    assert sum(clip is not None for clip in found) >= 12
+    return [clip for clip in found if clip is not None]
+
+
+def test_labels_are_whole_numbers_from_one_and_all_are_seen_at_first(clips):
+    for clip in clips:
+        assert clip.images.shape == (4, 96, 96, 3)
+        assert clip.to_prev.shape == clip.to_curr.shape == (3, 2, 48, 48)
+        seen = set(np.unique(clip.labels)) - {0, VOID}
+        assert seen == set(range(1, clip.num_objects + 1))
+        assert 1 <= clip.num_objects <= 3
+        for label in seen:
+            assert (clip.labels[0] == label).sum() >= 0.003 * 96 * 96
+
+
+def in_sight(to_prev, to_curr):
+    """Cells of the half grid whose thing was seen in the frame before: there and back leads home."""
+    back = np.stack([warp_to_current(channel, to_prev / 2) for channel in to_curr])
+    ys, xs = np.mgrid[: to_prev.shape[1], : to_prev.shape[2]]
+    x, y = xs + to_prev[0] / 2, ys + to_prev[1] / 2
+    inside = (x >= 0) & (y >= 0) & (x <= xs.max()) & (y <= ys.max())
+    return inside & (np.linalg.norm(to_prev + back, axis=0) < 1)
+
+
+def test_the_exact_flow_warps_each_mask_onto_the_next(clips):
+    overlaps = []
+    for clip in clips:
+        for t in range(1, 4):
+            to_prev, to_curr = clip.to_prev[t - 1], clip.to_curr[t - 1]
+            warped = warp_to_current(clip.labels[t - 1][::2, ::2], to_prev / 2, nearest=True)
+            seen = in_sight(to_prev, to_curr)
+            for label in range(1, clip.num_objects + 1):
+                now, moved = (clip.labels[t][::2, ::2] == label) & seen, (warped == label) & seen
+                if now.sum() > 60:
+                    overlaps.append((now & moved).sum() / (now | moved).sum())
+    assert len(overlaps) > 40
+    assert np.median(overlaps) > 0.95
+    assert np.min(overlaps) > 0.85
+
+
+def test_the_two_fields_undo_each_other_where_a_thing_stays_in_sight(clips):
+    errors = []
+    for clip in clips:
+        for to_prev, to_curr in zip(clip.to_prev, clip.to_curr, strict=True):
+            # Unit: pixels of the full size, on a grid of half of it.
+            back = np.stack([warp_to_current(channel, to_prev / 2) for channel in to_curr])
+            errors.append(np.median(np.linalg.norm(to_prev + back, axis=0)))
+    assert np.median(errors) < 0.2
+
+
+def test_the_exact_flow_warps_each_picture_onto_the_next(clips):
+    better = []
+    for clip in clips:
+        for t in range(1, 4):
+            warped = warp_to_current(clip.images[t - 1], resize_field(clip.to_prev[t - 1], 96, 96))
+            inner = warped.any(2)
+            still = np.abs(clip.images[t - 1].astype(int) - clip.images[t])[inner].mean()
+            moved = np.abs(warped.astype(int) - clip.images[t])[inner].mean()
+            better.append(moved / max(still, 1))
+    assert np.median(better) < 0.6
+
+
+def test_the_same_chance_gives_the_same_clip(photos):
+    one, same, other = (make_clip(photos, CONFIG, np.random.default_rng(seed)) for seed in (5, 5, 6))
+    for name in ("images", "labels", "to_prev", "to_curr"):
+        assert np.array_equal(getattr(one, name), getattr(same, name))
+    assert not np.array_equal(one.images, other.images)
+
+
+def test_a_photo_alone_is_a_scene_that_moves(photos):
+    clip = make_clip(photos[:1], replace(CONFIG, max_objects=2), np.random.default_rng(1))
+    assert clip is not None
+    assert np.abs(clip.to_prev).max() > 0
+    assert clip.num_objects >= 1
+
+
+def test_photos_without_a_mask_are_left_out_and_no_photos_at_all_are_told(photo_root, tmp_path):
+    assert len(find_photos(photo_root)) == 4
+    (photo_root / "things" / "masks" / "0.png").unlink()
+    found = find_photos(photo_root)
+    assert [info.image.stem for info in found] == ["1", "2", "3"]
+    assert found[0].read().rgb.shape == (100, 120, 3)
+    assert set(np.unique(found[0].read().labels)) == {0, 1, 2, 255}
+    with pytest.raises(InputError, match="holds no photos with masks; expected"):
+        find_photos(tmp_path / "nothing")
+
+
+def test_a_set_without_pictures_is_told_as_such(tmp_path):
+    (tmp_path / "set" / "masks").mkdir(parents=True)
+    cv2.imwrite(str(tmp_path / "set" / "masks" / "a.png"), np.ones((4, 4), np.uint8))
+    with pytest.raises(InputError, match="holds no photos with masks"):
+        find_photos(tmp_path)
