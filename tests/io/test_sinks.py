@@ -6,6 +6,8 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -35,15 +37,20 @@ def masks(index: int, size: tuple[int, int] = (48, 64), confidence: float = 0.9)
     return MaskFrame(index, float(index / FPS), f"{index:05d}", labels, scores)
 
 
-@pytest.fixture
-def full_disk():
-    """No file may grow beyond 2000 bytes: writing more fails, as on a full disk."""
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """No file may grow beyond 2000 bytes: writing more fails, as on a full disk.
+
+    Not a fixture, since pytest writes its own report between a test's body and its end, and would meet the limit.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    signal.signal(signal.SIGXFSZ, handler)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, handler)
 
 
 # --- masks ---
@@ -56,9 +63,13 @@ def test_masks_are_written_under_the_names_of_their_frames(tmp_path):
         assert np.array_equal(np.array(picture), masks(7).labels)
 
 
-def test_a_full_disk_leaves_no_half_mask(tmp_path, full_disk):
+def test_a_full_disk_leaves_no_half_mask(tmp_path):
     noise = np.random.default_rng(0).integers(0, 200, (100, 100)).astype(np.uint16)
-    with MaskFolder(tmp_path) as sink, pytest.raises(OutputError, match=r"00000\.png: cannot be written \(.+\)"):
+    with (
+        MaskFolder(tmp_path) as sink,
+        full_disk(),
+        pytest.raises(OutputError, match=r"00000\.png: cannot be written \(.+\)"),
+    ):
         sink.write(MaskFrame(0, 0.0, "00000", noise, ()))
     assert list(tmp_path.iterdir()) == []
 
@@ -189,9 +200,10 @@ def test_an_overlay_without_frames_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_no_half_overlay(tmp_path, full_disk):
+def test_a_full_disk_leaves_no_half_overlay(tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
     with (
+        full_disk(),
         pytest.raises(OutputError, match=r"overlay\.mp4: cannot be written"),
         OverlayVideo(tmp_path / "overlay.mp4", FPS, FrameSize(48, 64)) as sink,
     ):
@@ -213,9 +225,9 @@ def test_json_is_read_back_as_it_was(tmp_path):
     assert json.loads((tmp_path / "run.json").read_text()) == {"video": "bunny.mp4", "objects": [1, 2]}
 
 
-def test_a_full_disk_leaves_the_old_json(tmp_path, full_disk):
+def test_a_full_disk_leaves_the_old_json(tmp_path):
     write_json(tmp_path / "run.json", {"run": 1})
-    with pytest.raises(OutputError, match=r"run\.json: cannot be written"):
+    with full_disk(), pytest.raises(OutputError, match=r"run\.json: cannot be written"):
         write_json(tmp_path / "run.json", {"run": "x" * 5000})
     assert json.loads((tmp_path / "run.json").read_text()) == {"run": 1}
     assert len(list(tmp_path.iterdir())) == 1
