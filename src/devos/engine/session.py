@@ -91,12 +91,17 @@ class Session:
         """
         frame = self._as_frame(frame)
         labels, named = self._check_masks(frame, masks, objects)
-        if named:
-            self._admit(named)
-        if not self.object_ids:
-            self.state = replace(self.state, index=frame.index + 1, previous=None, size=frame.size)
-            return MaskFrame(frame.index, frame.time_s, frame.name, np.zeros(frame.size, np.uint16), ())
-        merged = self._follow(frame, labels, named)
+        before = self.state
+        try:
+            if named:
+                self._admit(named)
+            if not self.object_ids:
+                self.state = replace(self.state, index=frame.index + 1, previous=None, size=frame.size)
+                return MaskFrame(frame.index, frame.time_s, frame.name, np.zeros(frame.size, np.uint16), ())
+            merged = self._follow(frame, labels, named)
+        except BaseException:
+            self.state = before  # no object may be known of which nothing is remembered
+            raise
         begun = time.perf_counter()
         result = self._answer(frame, merged, labels, named, probabilities)
         self.timings["masks"] += time.perf_counter() - begun
