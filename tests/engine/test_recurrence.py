@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -32,7 +33,7 @@ def test_training_unroll_and_session_give_the_same_logits(ten_slots, video, monk
     labels = np.zeros((64, 96), np.uint8)
     labels[8:40, 8:40] = 1
     labels[43:61, 21:70] = 2
-    pairs = [DisFlow().estimate(a.rgb, b.rgb) for a, b in zip(frames, frames[1:], strict=False)]
+    pairs = [DisFlow().estimate(a.rgb, b.rgb) for a, b in itertools.pairwise(frames)]
     clip = Clip(
         np.stack([f.rgb for f in frames]), np.stack([labels] * 6), np.stack([p.to_prev for p in pairs]),
         np.stack([p.to_curr for p in pairs]), "made up",

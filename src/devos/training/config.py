@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from devos.data.batching import ClipsConfig, Stage
-from devos.data.sampling import SamplingConfig
 from devos.model.config import ModelConfig, devos_t
 
 
@@ -38,6 +37,10 @@ class TrainConfig:
             raise ValueError(f"encoder_rate is a share of the learning rate in [0, 1], got {self.encoder_rate}")
         if not 0 <= self.given_share <= 1:
             raise ValueError(f"given_share is a chance in [0, 1], got {self.given_share}")
+        if self.clips.num_slots != self.model.num_slots:
+            raise ValueError(
+                f"clips have {self.clips.num_slots} slots, the network {self.model.num_slots}; give the same"
+            )
 
     @property
     def num_steps(self) -> int:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -89,7 +90,10 @@ class Trainer:
         # Warmed up, so that the random start is forgotten in the first steps.
         decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
         for name, value in self.model.state_dict().items():
-            self.average[name].lerp_(value, 1 - decay)
+            if value.is_floating_point():
+                self.average[name].lerp_(value, 1 - decay)
+            else:
+                self.average[name].copy_(value)  # a batch norm's counter has no mean
 
     def state(self) -> dict[str, Any]:
         """Everything that a resumed run needs."""
@@ -205,6 +209,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def _loader(batches: Batches, start: int, workers: int) -> Iterable[Batch]:
+    if workers:
+        # A process that is forked while OpenCV's threads exist waits for them forever.
+        cv2.setNumThreads(1)
     return DataLoader(
         batches, batch_size=None, sampler=range(start, len(batches)), num_workers=workers,
         worker_init_fn=_one_thread, prefetch_factor=4 if workers else None,
@@ -212,8 +219,6 @@ def _loader(batches: Batches, start: int, workers: int) -> Iterable[Batch]:
 
 
 def _one_thread(_: int) -> None:
-    import cv2
-
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
 

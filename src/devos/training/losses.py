@@ -35,7 +35,10 @@ def mask_loss(
         log_probabilities = full.log_softmax(0)
         pixel = -(log_probabilities * truth).sum(0)[known]
         count = max(1, int(fraction * pixel.numel()))
-        entropy.append(pixel.topk(count).values.mean() if count < pixel.numel() else pixel.mean())
+        if pixel.numel() == 0:
+            entropy.append(pixel.sum())  # all void: nothing is known, so nothing is wrong
+        else:
+            entropy.append(pixel.topk(count).values.mean() if count < pixel.numel() else pixel.mean())
         dice.append(dice_loss(log_probabilities.exp()[1:] * known, truth[1:] * known))
     return torch.stack(entropy).mean(), torch.stack(dice).mean()
 
