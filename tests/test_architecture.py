@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jaxtyping
+import numpy as np
 import pytest
 
 import devos
@@ -40,3 +42,10 @@ def test_a_module_is_short_and_so_are_its_functions(path):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             assert node.end_lineno is not None
             assert node.end_lineno - node.lineno < MOST_LINES_OF_A_FUNCTION, node.name
+
+
+def test_shapes_are_checked_in_every_test_run():
+    from devos.image import to_tensor
+
+    with pytest.raises(jaxtyping.TypeCheckError, match="rgb"):
+        to_tensor(np.zeros((3, 4), np.uint8))

@@ -27,14 +27,14 @@ def states_equal(one, other) -> bool:
     return one == other
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Somebody pulled the plug."""
 
 
 def stop_after(steps):
     def watch(progress):
         if progress.step == steps:
-            raise Stopped
+            raise StoppedError
 
     return watch
 
@@ -43,7 +43,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(config, make_mode
     whole = Trainer(config, make_model())
     weights = train(whole, make_batches(config), tmp_path / "whole", workers=0)
 
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         train(Trainer(config, make_model()), make_batches(config), tmp_path / "parts", workers=0, watch=stop_after(3))
     kept = tmp_path / "parts" / "checkpoint.pt"
     assert load_checkpoint(kept)["step"] == 3

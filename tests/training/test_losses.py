@@ -17,9 +17,9 @@ def example(seed: int = 0, slots: int = 3, size: int = 8):
 
 
 def test_every_pixel_counts_at_first_and_15_percent_from_a_third_on():
-    assert hardest_fraction(0) == 1
+    assert hardest_fraction(0.0) == 1
     assert hardest_fraction(1 / 6) == pytest.approx(0.575)
-    assert hardest_fraction(1 / 3) == hardest_fraction(1) == pytest.approx(0.15)
+    assert hardest_fraction(1 / 3) == hardest_fraction(1.0) == pytest.approx(0.15)
 
 
 def test_all_pixels_make_the_usual_cross_entropy():
