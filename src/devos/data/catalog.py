@@ -100,6 +100,16 @@ def read_labels(path: Path) -> Labels:
     return labels.astype(np.uint16)
 
 
+def read_clip_labels(path: Path) -> UInt8[np.ndarray, "h w"]:
+    """The ids in a mask file as clips hold them, 8 bits with 255 for void; MaskError for an id above that."""
+    labels = read_labels(path)
+    if labels.max(initial=0) > 255:
+        raise MaskError(
+            f"{path} has object {labels.max()}; training reads ids up to 254 and 255 as void: renumber them"
+        )
+    return labels.astype(np.uint8)
+
+
 def read_picture(path: Path) -> UInt8[np.ndarray, "h w 3"]:
     """The RGB picture in a file."""
     try:

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 from natsort import natsorted
 
-from devos.data.catalog import read_labels, read_picture
+from devos.data.catalog import read_clip_labels, read_picture
 from devos.errors import InputError
 
 
@@ -30,7 +30,7 @@ class PhotoInfo:
 
     def read(self) -> Photo:
         """Both, decoded."""
-        return Photo(read_picture(self.image), read_labels(self.mask).astype(np.uint8))
+        return Photo(read_picture(self.image), read_clip_labels(self.mask))
 
 
 def find_photos(root: Path) -> tuple[PhotoInfo, ...]:

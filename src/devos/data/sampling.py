@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from devos.data.catalog import VideoInfo, read_labels, read_picture
+from devos.data.catalog import VideoInfo, read_clip_labels, read_picture
 from devos.data.clips import Clip, choose_objects, keep_objects
 from devos.flow.estimator import DisFlow
 
@@ -31,7 +31,7 @@ class SamplingConfig:
 def sample_clip(video: VideoInfo, config: SamplingConfig, rng: np.random.Generator) -> Clip | None:
     """A clip of one video, its flow estimated; None if no object is seen in its first frame."""
     picked = _frames(video, config, rng)
-    labels = [read_labels(path).astype(np.uint8) for i in picked if (path := video.masks[i]) is not None]
+    labels = [read_clip_labels(path) for i in picked if (path := video.masks[i]) is not None]
     if not np.isin(labels[0], (0, 255), invert=True).any():
         return None
     matrices = _crop(labels[0], config, rng)

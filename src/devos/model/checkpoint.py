@@ -18,6 +18,8 @@ from devos.model.devos import DeVOS
 
 FORMAT = 1
 """Raised when the meaning of a weight changes."""
+_KEY = "devos"
+"""The metadata's one key; its value is JSON."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,10 @@ def save_weights(model: DeVOS, path: Path, info: dict[str, Any], *, half: bool =
     """Write a network's weights, whole or not at all; in half precision unless told otherwise."""
     tensors = {name: (t.half() if half and t.is_floating_point() else t).contiguous()
                for name, t in model.state_dict().items()}  # fmt: skip
-    metadata = {"devos_format": str(FORMAT), "config": json.dumps(asdict(model.config)), "info": json.dumps(info)}
+    about = {"format": FORMAT, "config": asdict(model.config), "info": info}
     scratch = path.with_suffix(".partial")
-    save_file(tensors, scratch, metadata)
+    # One key: safetensors writes several in random order, and the same weights should be the same file.
+    save_file(tensors, scratch, {_KEY: json.dumps(about, sort_keys=True)})
     scratch.replace(path)
 
 
@@ -52,15 +55,15 @@ def read_weights(path: Path) -> Weights:
             tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path} is damaged or is no safetensors file ({error}); fetch or train it again") from error
-    if "devos_format" not in metadata:
+    if _KEY not in metadata:
         raise WeightsError(f"{path} holds weights of another program; give a file that `devos train` wrote")
-    if metadata["devos_format"] != str(FORMAT):
-        raise WeightsError(
-            f"{path} has format {metadata['devos_format']}, this devos reads {FORMAT}; use the devos that wrote it"
-        )
     try:
-        config = ModelConfig(**_tuples(json.loads(metadata["config"])))
-        info = json.loads(metadata["info"])
+        about = json.loads(metadata[_KEY])
+        if about["format"] != FORMAT:
+            raise WeightsError(
+                f"{path} has format {about['format']}, this devos reads {FORMAT}; use the devos that wrote it"
+            )
+        config, info = ModelConfig(**_tuples(about["config"])), about["info"]
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} describes a network that this devos cannot build ({error}); it was made by "
                            "another version of devos") from error  # fmt: skip

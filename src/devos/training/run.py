@@ -70,6 +70,11 @@ def prepare(
     """
     found_videos = find_videos(videos) if videos is not None else ()
     found_photos = find_photos(photos) if photos is not None else ()
+    bare = [video.name for video in found_videos if not any(video.masks)]
+    if bare:
+        names = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
+        raise InputError(f"{videos}: {len(bare)} of {len(found_videos)} sequences have no masks ({names}); training "
+                         "needs one for some frames of each: add them, or take the sequences out")  # fmt: skip
     if not found_videos and not found_photos:
         raise InputError("there is nothing to train on; give --data, --videos or --photos")
     checkpoint = out / CHECKPOINT_FILE

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from devos.data.catalog import find_videos, read_clip_labels
+from devos.errors import InputError, MaskError
+from devos.training.config import debug
+from devos.training.run import prepare
+
+
+def test_a_sequence_without_any_mask_is_named_before_training(video_root, tmp_path):
+    shutil.rmtree(video_root / "Annotations" / "480p" / "bee")
+    assert not any(find_videos(video_root)[1].masks)
+    with pytest.raises(InputError, match=r"1 of 2 sequences have no masks \(bee\)"):
+        prepare(debug(), tmp_path / "out", videos=video_root, photos=None)
+
+
+def test_a_training_mask_with_an_id_above_255_is_refused_not_wrapped(tmp_path):
+    labels = np.zeros((8, 8), np.uint16)
+    labels[2:5, 2:5] = 300
+    Image.fromarray(labels).save(tmp_path / "00000.png")
+    with pytest.raises(MaskError, match="has object 300"):
+        read_clip_labels(tmp_path / "00000.png")
