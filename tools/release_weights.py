@@ -1,8 +1,8 @@
 """Put trained weights into the package, in half precision, with their scores inside and their SHA-256 in the index.
 
-    python tools/release_weights.py runs/long/devos-t.safetensors --scores dev.json
+    python tools/release_weights.py runs/b/devos-t-000200.safetensors runs/b/devos-t.safetensors --scores dev.json
 
-`dev.json` is what `devos evaluate davis --json` printed for these weights.
+Several files of one network are averaged. `dev.json` is what `devos evaluate davis --json` printed for the result.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from devos.model.checkpoint import load_weights, save_weights
+from devos.model.checkpoint import load_weights, read_weights, save_weights
 
 FOLDER = Path(__file__).parents[1] / "src" / "devos" / "weights"
 
@@ -20,11 +20,15 @@ FOLDER = Path(__file__).parents[1] / "src" / "devos" / "weights"
 def main() -> None:
     """Read, write, index."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", type=Path)
+    parser.add_argument("weights", type=Path, nargs="+")
     parser.add_argument("--scores", type=Path, help="JSON of `devos evaluate davis`")
     options = parser.parse_args()
-    model, weights = load_weights(options.weights)
-    info = dict(weights.info)
+    model, weights = load_weights(options.weights[-1])
+    parts = [read_weights(path) for path in options.weights]
+    if any(part.config != weights.config for part in parts):
+        parser.error("the files hold different networks; give snapshots of one")
+    model.load_state_dict({name: sum(p.tensors[name] for p in parts) / len(parts) for name in weights.tensors})
+    info = {**weights.info, "averaged_steps": [part.info.get("step") for part in parts]}
     if options.scores is not None:
         scores = json.loads(options.scores.read_text())
         info["scores"] = {key: round(scores[key], 4) for key in ("jf", "j", "f")}

@@ -30,6 +30,9 @@ class TrainConfig:
     memory_every: int = 2
     """A frame of a clip enters the bank every this many frames."""
     checkpoint_every: int = 100
+    """The state to resume from, one file that is replaced."""
+    snapshot_every: int = 100
+    """The averaged weights, a file each time; the mean of several can be better than the last."""
     log_every: int = 10
 
     def __post_init__(self) -> None:

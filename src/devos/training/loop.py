@@ -185,11 +185,17 @@ def train(trainer: Trainer, batches: Batches, out: Path, *, workers: int = 1,
                 begun, waited, since, sums = time.perf_counter(), 0.0, trainer.step, [0.0, 0.0]
             if trainer.step % config.checkpoint_every == 0:
                 save_checkpoint(trainer, out / "checkpoint.pt")
+            if trainer.step % config.snapshot_every == 0:
+                _save_average(trainer, out / f"{config.model.name}-{trainer.step:06d}.safetensors")
     finally:
         save_checkpoint(trainer, out / "checkpoint.pt")
     weights = out / f"{config.model.name}.safetensors"
-    save_weights(trainer.averaged(), weights, {"step": trainer.step, "train": asdict(config)})
+    _save_average(trainer, weights)
     return weights
+
+
+def _save_average(trainer: Trainer, path: Path) -> None:
+    save_weights(trainer.averaged(), path, {"step": trainer.step, "train": asdict(trainer.config)})
 
 
 def save_checkpoint(trainer: Trainer, path: Path) -> None:
