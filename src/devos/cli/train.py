@@ -36,6 +36,7 @@ def train(
 
     from devos.engine.segmenter import choose_device
     from devos.training import run as running
+    from devos.training.loop import CHECKPOINT_FILE
 
     torch.set_num_threads(threads)
     running.keep_freed_memory()
@@ -46,7 +47,7 @@ def train(
     )  # fmt: skip
     say(f"{run.num_videos} videos, {run.num_photos} photos, {run.trainer.config.num_steps} steps")
     if run.resumed_at is not None:
-        say(f"going on from step {run.resumed_at} of {run.out / running.CHECKPOINT_FILE}")
+        say(f"going on from step {run.resumed_at} of {run.out / CHECKPOINT_FILE}")
     try:
         weights = run.to_the_end(workers=workers, watch=_report)
     except KeyboardInterrupt:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, TypeVar
 
 from devos.errors import OutputError
 
@@ -42,6 +44,29 @@ def replacing(path: Path) -> Generator[Path, None, None]:
     except BaseException:
         _remove_quietly(temporary)
         raise
+
+
+_AnySink = TypeVar("_AnySink", bound="Sink")  # typing.Self is beyond the run-time checker of a decorated method
+
+
+class Sink(ABC):
+    """A file that is written bit by bit, inside a `with`."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the file; OutputError if that fails."""
+
+    def __enter__(self: _AnySink) -> _AnySink:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except OutputError:
+            if error is None:  # what went wrong first is what to tell
+                raise
 
 
 def write_json(path: str | Path, content: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ import math
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import av
@@ -16,14 +15,14 @@ from av.error import FFmpegError
 from devos.errors import OutputError
 from devos.frames import Frame, FrameSize, MaskFrame
 from devos.io.drawing import draw_overlay
-from devos.io.files import output_error, partial_path
+from devos.io.files import Sink, output_error, partial_path
 
 _MIN_TICKS_PER_S = 10_000
 _ENCODERS = (("libx264", {"crf": "19", "preset": "veryfast"}), ("mpeg4", {"q:v": "4"}))
 """Tried in order, with their settings for good quality."""
 
 
-class OverlayVideo:
+class OverlayVideo(Sink):
     """An mp4 (H.264) with the source's frame rate and its frames' own times.
 
     While it grows it is a fragmented file under the name `overlay.partial.mp4`, which plays up to its last fragment
@@ -79,18 +78,6 @@ class OverlayVideo:
                 self._partial.replace(self.path)
         except (OSError, FFmpegError) as error:
             raise self._failure(error) from error
-
-    def __enter__(self) -> OverlayVideo:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except OutputError:
-            if error is None:
-                raise
 
     def _add_stream(self, fps: Fraction) -> Any:
         codec, options = next(encoder for encoder in _ENCODERS if encoder[0] in av.codecs_available)

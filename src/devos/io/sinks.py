@@ -12,9 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from devos.errors import OutputError
 from devos.frames import MaskFrame, ObjectScore
-from devos.io.files import output_error, prepare_output, write_json
+from devos.io.files import Sink, output_error, prepare_output, write_json
 from devos.io.labels import write_label_png
 from devos.io.overlay import OverlayVideo
 from devos.io.regions import Region, find_regions
@@ -45,7 +44,7 @@ class MaskFolder:
         """Nothing is open between frames."""
 
 
-class ObjectsTable:
+class ObjectsTable(Sink):
     """A CSV with a line for each object on each frame, on the disk as soon as it is written.
 
     Columns: frame (its name), index, object (the user's id), presence and confidence (0 to 1, as in `ObjectScore`),
@@ -76,18 +75,6 @@ class ObjectsTable:
             self._file.close()
         except OSError as error:
             raise output_error(self.path, error) from error
-
-    def __enter__(self) -> ObjectsTable:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            self.close()
-        except OutputError:
-            if error is None:
-                raise
 
     def _write(self, rows: list[tuple[object, ...]]) -> None:
         try:

@@ -68,12 +68,7 @@ class Adva(nn.Module):
         self.inject_backward = nn.Conv2d(width, width, 1, bias=False)
         self.norm_query = LayerNorm2d(width)
         self.norm_key = LayerNorm2d(width)
-        self.query = nn.Conv2d(width, width, 1, bias=False)
-        self.key = nn.Conv2d(width, width, 1, bias=False)
-        # Equal at the start, so that before any training like attends to like.
-        with torch.no_grad():
-            nn.init.orthogonal_(self.query.weight)
-            self.key.weight.copy_(self.query.weight)
+        self.query, self.key = _equal_projections(width)
         total = points + coarse_points
         self.shape = nn.Sequential(
             nn.Conv2d(width, width, 5, padding=2, groups=width), nn.GELU(), nn.Conv2d(width, heads * total * 2, 1)
@@ -129,12 +124,12 @@ class Adva(nn.Module):
         offsets = self.shape(query).view(b, self.heads, -1, 2, h, w).permute(0, 1, 4, 5, 2, 3)
         anchor = cell_grid(h, w, query) + flow_cells.permute(0, 2, 3, 1)
         points = anchor[:, None, :, :, None, :] + offsets
-        own = self._correlate(self.query(query), self.key(keys), points[..., : self.points, :])
-        scores = [own]
+        projected = self.query(query)
+        scores = [self._correlate(projected, self.key(keys), points[..., : self.points, :])]
         if self.coarse_points:
             assert coarse is not None
             at_coarse = _to_coarser(points[..., self.points :, :])
-            scores.append(self._correlate(self.query(query), self.coarse_key(coarse.keys), at_coarse))
+            scores.append(self._correlate(projected, self.coarse_key(coarse.keys), at_coarse))
         logits = torch.cat(scores, -1) * self.sharpness.exp() + self.point_bias[:, None, None, :]
         return Sampled(points, logits.softmax(-1))
 
@@ -173,6 +168,15 @@ class Adva(nn.Module):
         return embedding, (masks.view(bg, self.slots, h, w, m * p) * flat).sum(-1) / m
 
 
+def _equal_projections(width: int) -> tuple[nn.Conv2d, nn.Conv2d]:
+    """For queries and for keys: orthogonal and equal at the start, so that before any training like attends to like."""
+    query, key = nn.Conv2d(width, width, 1, bias=False), nn.Conv2d(width, width, 1, bias=False)
+    with torch.no_grad():
+        nn.init.orthogonal_(query.weight)
+        key.weight.copy_(query.weight)
+    return query, key
+
+
 def _sunflower(count: int, radius: float, turn: float) -> Float[Tensor, "count 2"]:
     """Points spread evenly over a disk, the first at its centre."""
     index = torch.arange(count, dtype=torch.float32)
@@ -204,11 +208,7 @@ class LongTermMatching(nn.Module):
         super().__init__()
         self.width, self.slots = width, slots
         self.norm = LayerNorm2d(width)
-        self.query = nn.Conv2d(width, width, 1, bias=False)
-        self.key = nn.Conv2d(width, width, 1, bias=False)
-        with torch.no_grad():
-            nn.init.orthogonal_(self.query.weight)
-            self.key.weight.copy_(self.query.weight)
+        self.query, self.key = _equal_projections(width)
         self.sharpness = nn.Parameter(torch.tensor(0.5))
         self.project = nn.Conv2d(width, width, 1)
 

@@ -26,6 +26,9 @@ from devos.model.motion import Motion
 from devos.training.config import TrainConfig
 from devos.training.losses import hardest_fraction, mask_loss
 
+CHECKPOINT_FILE = "checkpoint.pt"
+"""In a run's folder: what the run resumes from."""
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -184,11 +187,11 @@ def train(trainer: Trainer, batches: Batches, out: Path, *, workers: int = 1,
                                    config.rate_at(trainer.step - 1), spent / count, waited / spent))  # fmt: skip
                 begun, waited, since, sums = time.perf_counter(), 0.0, trainer.step, [0.0, 0.0]
             if trainer.step % config.checkpoint_every == 0:
-                save_checkpoint(trainer, out / "checkpoint.pt")
+                save_checkpoint(trainer, out / CHECKPOINT_FILE)
             if trainer.step % config.snapshot_every == 0:
                 _save_average(trainer, out / f"{config.model.name}-{trainer.step:06d}.safetensors")
     finally:
-        save_checkpoint(trainer, out / "checkpoint.pt")
+        save_checkpoint(trainer, out / CHECKPOINT_FILE)
     weights = out / f"{config.model.name}.safetensors"
     _save_average(trainer, weights)
     return weights

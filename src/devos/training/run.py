@@ -19,11 +19,10 @@ from devos.model.checkpoint import load_weights
 from devos.model.devos import DeVOS
 from devos.model.pretrained import load_pretrained_backbone
 from devos.training.config import RECIPES, TrainConfig
-from devos.training.loop import Progress, Trainer, load_checkpoint, train
+from devos.training.loop import CHECKPOINT_FILE, Progress, Trainer, load_checkpoint, train
 
 VIDEOS_FOLDER = "video-train"
 PHOTOS_FOLDER = "static"
-CHECKPOINT_FILE = "checkpoint.pt"
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
