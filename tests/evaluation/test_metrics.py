@@ -106,7 +106,7 @@ def test_decay_of_a_long_video_is_what_its_quarters_say():
 
 
 def test_statistics_of_one_frame_have_no_decay():
-    assert Statistics.of([0.7]) == Statistics(mean=0.7, recall=1.0, decay=0.0)
+    assert Statistics.of([0.7]) == Statistics(mean=0.7, recall=1.0, decay=0.0, values=(0.7,))
 
 
 def test_statistics_of_no_frame_are_refused():

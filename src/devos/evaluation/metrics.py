@@ -46,6 +46,8 @@ class Statistics:
     """Share of the frames whose value is above 0.5."""
     decay: float
     """Mean of the first quarter less mean of the last one: above 0 if the mask gets worse with time."""
+    values: tuple[float, ...]
+    """Of each evaluated frame, in the order of time."""
 
     @classmethod
     def of(cls, values: Sequence[float]) -> Statistics:
@@ -54,7 +56,8 @@ class Statistics:
             raise ValueError("no values: at least one evaluated frame is needed")
         found = sum(value > RECALL_THRESHOLD for value in values)
         first, last = (values[start : end + 1] for start, end in _first_and_last_quarter(len(values)))
-        return cls(mean=_mean(values), recall=found / len(values), decay=_mean(first) - _mean(last))
+        decay = _mean(first) - _mean(last)
+        return cls(mean=_mean(values), recall=found / len(values), decay=decay, values=tuple(values))
 
 
 def score_mask(predicted: Mask, truth: Mask) -> MaskScores:

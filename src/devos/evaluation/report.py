@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from devos.evaluation.benchmark import Means, Scores
+from devos.evaluation.metrics import Statistics
 from devos.evaluation.scoring import ObjectQuality, SequenceScore
 
 
@@ -47,9 +48,13 @@ def _headline(scores: Scores) -> dict[str, Any]:
 
 def _objects(score: SequenceScore) -> dict[str, Any]:
     return {
-        str(object_id): {"J": asdict(quality.region), "F": asdict(quality.boundary)}
+        str(object_id): {"J": _summary(quality.region), "F": _summary(quality.boundary)}
         for object_id, quality in score.objects.items()
     }
+
+
+def _summary(statistics: Statistics) -> dict[str, float]:
+    return {"mean": statistics.mean, "recall": statistics.recall, "decay": statistics.decay}
 
 
 def _means(score: SequenceScore) -> Means:

@@ -36,6 +36,8 @@ class Protocol(StrEnum):
 class ObjectQuality:
     """How well one object was followed through one sequence."""
 
+    frames: tuple[int, ...]
+    """Indices of the evaluated frames; value i of both measures belongs to frame `frames[i]` of the sequence."""
     region: Statistics
     """J."""
     boundary: Statistics
@@ -138,6 +140,7 @@ class _SequenceScorer:
     def result(self) -> SequenceScore:
         objects = {
             object_id: ObjectQuality(
+                frames=tuple(range(1, self._video.num_frames - 1)),
                 region=Statistics.of([score.region for score in scores]),
                 boundary=Statistics.of([score.boundary for score in scores]),
             )
