@@ -1,0 +1,1 @@
+"""The paper's figures: what matching looks at, and methods beside one another."""

@@ -1,0 +1,267 @@
+"""Figure 1 of the supplement: attention maps of the long-term branch; and beside them the points that ADVA samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+from matplotlib import colormaps
+from matplotlib.patches import Rectangle
+
+from devos.evaluation.figures.matching import Point, Sampling, View
+from devos.evaluation.figures.sheet import FAINT, INK, Rgb, Sheet, fitting, painted, resized
+from devos.frames import FrameSize
+from devos.io.drawing import COLOURS
+
+PANEL_WIDTH, TALLEST = 392, 420
+"""Pixels of a panel; a frame that is taller than wide is made narrower."""
+NUM_SHOWN = 3
+"""Remembered frames that are shown: those that the query takes most from."""
+
+_GAP, _MARGIN, _CAPTION, _HEADER = 14, 18, 26, 40
+_MAP = colormaps["inferno"]
+_STRIDE_COLOURS = {8: "#00a878", 16: "#3b78d8", 32: "#e8710a"}
+_FLOW = "#ffde38"
+
+
+def attention_page(view: View, queries: Sequence[Point]) -> Rgb:
+    """One figure for a frame: for each query a block of three rows.
+
+    Upper two: the query on the frame, and the remembered frames that it takes most from, with its attention at each
+    stride of the long-term branch. Lowest: the previous frame, with the flow, and what ADVA samples of it.
+    """
+    panel = fitting(view.current.size, PANEL_WIDTH, TALLEST)
+    block = _Block.height_of(panel)
+    sheet = Sheet(2 * _MARGIN + 4 * PANEL_WIDTH + 3 * _GAP, _HEADER + len(queries) * block + _MARGIN)
+    title = f"Frame {view.current.index}: what a query reads from the memory bank and from the frame before"
+    sheet.text(_MARGIN, 22, title, size=14, weight="bold")
+    for number, query in enumerate(queries):
+        _Block(sheet, view, query, panel, _HEADER + number * block).draw()
+    return sheet.pixels()
+
+
+def heat(rgb: Rgb, weights: Float[np.ndarray, "h_cells w_cells"], peak: float, size: FrameSize) -> Rgb:
+    """A frame at `size`, grey and dim, with an attention map over it; the brightest colour stands for `peak`."""
+    level = np.clip(upsampled(weights, size) / max(peak, 1e-12), 0, 1)[..., None]
+    grey = cv2.cvtColor(resized(rgb, size), cv2.COLOR_RGB2GRAY)[..., None] / 255
+    colour = _MAP(level[..., 0])[..., :3]
+    cover = 0.12 + 0.8 * np.sqrt(level)
+    blended: UInt8[np.ndarray, "h w 3"] = np.round(255 * ((1 - cover) * 0.75 * grey + cover * colour)).astype(np.uint8)
+    return blended
+
+
+def upsampled(weights: Float[np.ndarray, "h_cells w_cells"], size: FrameSize) -> Float[np.ndarray, "h w"]:
+    """A map of cells at a frame's size: each cell's value stands at its middle, bilinear between; x right, y down."""
+    grown: np.ndarray = cv2.resize(
+        weights.astype(np.float32), (size.width, size.height), interpolation=cv2.INTER_LINEAR
+    )
+    return grown
+
+
+@dataclass
+class _Block:
+    """What one query reads, three rows of panels."""
+
+    sheet: Sheet
+    view: View
+    query: Point
+    panel: FrameSize
+    top: int
+
+    @staticmethod
+    def height_of(panel: FrameSize) -> int:
+        return 3 * (panel.height + _CAPTION) + 2 * _GAP + 34
+
+    def draw(self) -> None:
+        strides = sorted(self.view.weights)
+        maps = {stride: self.view.attention(self.query, stride) for stride in strides}
+        shares = {stride: part.sum((1, 2)) for stride, part in maps.items()}
+        self._current(0)
+        peaks = {stride: float(part.max()) for stride, part in maps.items()}
+        if strides:
+            total = np.sum(list(shares.values()), 0)
+            shown = sorted(np.argsort(-total, kind="stable")[:NUM_SHOWN].tolist())
+            for row, stride in enumerate(strides):
+                self._remembered(row, stride, maps[stride], shares[stride], shown)
+            self._shares(1, shares, shown)
+        whole = self._previous(2)
+        for column, stride in enumerate(sorted(self.view.sampled), start=1):
+            sampling = self.view.sampling(self.query, stride)
+            window = self._window(sampling)
+            self._outline(whole, window, stride)
+            self._sampling(2, column, sampling, window)
+        self._legend(peaks)
+
+    def _place(self, row: int, column: int) -> tuple[int, int]:
+        """Left and top of a panel, its caption above it."""
+        left = _MARGIN + column * (PANEL_WIDTH + _GAP)
+        return left, self.top + row * (self.panel.height + _CAPTION + _GAP) + _CAPTION
+
+    def _panel(self, row: int, column: int, rgb: Rgb, caption: str, **style: Any) -> Any:
+        left, top = self._place(row, column)
+        self.sheet.text(left, top - 11, caption, size=10, width=PANEL_WIDTH, **style)
+        return self.sheet.picture(rgb, left, top)
+
+    def _on_panel(self, point: Point) -> tuple[float, float]:
+        """Pixels of the frame -> pixels of a panel."""
+        frame = self.view.current.size
+        scale = self.panel.width / frame.width, self.panel.height / frame.height
+        return (point[0] + 0.5) * scale[0] - 0.5, (point[1] + 0.5) * scale[1] - 0.5
+
+    def _current(self, row: int) -> None:
+        rgb = painted(self.view.current.rgb, self.view.masks.labels, self.panel)
+        x, y = (round(value) for value in self.query)
+        axes = self._panel(row, 0, rgb, f"frame {self.view.current.index}: query at x {x}, y {y}", weight="bold")
+        _mark(axes, *self._on_panel(self.query))
+
+    def _remembered(self, row: int, stride: int, maps: Float[np.ndarray, "frames h w"],
+                    shares: Float[np.ndarray, frames], shown: Sequence[int]) -> None:  # fmt: skip
+        peak = float(maps.max())
+        for column, index in enumerate(shown, start=1):
+            frame = self.view.remembered[index]
+            rgb = heat(frame.rgb, maps[index], peak, self.panel)
+            caption = f"1/{stride} · frame {frame.index} · {shares[index]:.0%} of the attention"
+            self._panel(row, column, rgb, caption)
+
+    def _shares(self, row: int, shares: dict[int, Float[np.ndarray, frames]], shown: Sequence[int]) -> None:
+        """How the attention is shared out among all remembered frames, as bars."""
+        left, top = self._place(row, 0)
+        self.sheet.text(left, top - 11, "attention by remembered frame, in percent", size=10)
+        axes = self.sheet.axes(left + 34, top + 8, PANEL_WIDTH - 44, self.panel.height - 34)
+        places = np.arange(len(self.view.remembered))
+        width = 0.8 / len(shares)
+        for number, (stride, part) in enumerate(shares.items()):
+            offset = (number - (len(shares) - 1) / 2) * width
+            axes.bar(places + offset, 100 * part, 0.92 * width, color=_STRIDE_COLOURS[stride], label=f"1/{stride}")
+        axes.set_xticks(places, [str(frame.index) for frame in self.view.remembered])
+        axes.set_xlim(-0.6, max(len(places), NUM_SHOWN) - 0.4)
+        axes.set_ylim(0, 100)
+        axes.set_yticks([0, 25, 50, 75, 100])
+        axes.grid(axis="y", color="#e3e7ea", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.tick_params(labelsize=9, colors=FAINT, length=0)
+        for number, label in enumerate(axes.get_xticklabels()):
+            label.set(color=INK if number in shown else FAINT, weight="bold" if number in shown else "normal")
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.legend(fontsize=9, frameon=False, ncols=2, loc="upper right", borderaxespad=0.1, handlelength=1.0)
+
+    def _previous(self, row: int) -> Any:
+        """The previous frame, with the flow that leads to it from this one."""
+        rgb = resized(self.view.previous.rgb, self.panel)
+        rgb = np.round(0.75 * rgb + 0.25 * rgb.mean(2, keepdims=True)).astype(np.uint8)
+        caption = f"frame {self.view.previous.index}, the one before, with the flow to it"
+        axes = self._panel(row, 0, rgb, caption)
+        scale = self.panel.width / self.view.current.size.width
+        rows, columns = self.view.flow.shape[1:]
+        step = max(1, round(columns / 22))
+        ys, xs = np.mgrid[step // 2 : rows : step, step // 2 : columns : step]
+        cells = self.view.grid.to_frame(np.stack([xs, ys], -1).astype(np.float64), 8)
+        start = [(cells[..., axis] + 0.5) * scale - 0.5 for axis in (0, 1)]
+        dx, dy = (scale * self.view.flow[axis][ys, xs] for axis in (0, 1))
+        moves = np.hypot(dx, dy) > 1.0
+        arrows = {"angles": "xy", "scale_units": "xy", "scale": 1, "headwidth": 4, "headlength": 4}
+        axes.quiver(start[0][moves], start[1][moves], dx[moves], dy[moves], color="white", width=0.004, alpha=0.8, **arrows)
+        x, y = self._on_panel(self.query)
+        moved = scale * self.view.motion(self.query)
+        axes.quiver([x], [y], [moved[0]], [moved[1]], color=_FLOW, width=0.009, edgecolor="black", linewidth=0.6,
+                    zorder=4, **arrows)  # fmt: skip
+        _mark(axes, x, y)
+        return axes
+
+    def _outline(self, axes: Any, window: tuple[float, float, float, float], stride: int) -> None:
+        """Where a close-up lies on the whole frame."""
+        scale = self.panel.width / self.view.current.size.width
+        left, top, width, height = (value * scale for value in window)
+        corner = left - 0.5, top - 0.5
+        axes.add_patch(Rectangle(corner, width, height, fill=False, ec="black", lw=2.6, zorder=3))
+        axes.add_patch(Rectangle(corner, width, height, fill=False, ec=_STRIDE_COLOURS[stride], lw=1.6, zorder=3))
+
+    def _sampling(self, row: int, column: int, sampling: Sampling,
+                  window: tuple[float, float, float, float]) -> None:  # fmt: skip
+        """A close-up of the previous frame with the points of every head, as large as their weights."""
+        heads, points = sampling.weights.shape
+        caption = f"ADVA at 1/{sampling.stride}: {points} points for each of {heads} heads"
+        rgb = _cut(self.view.previous.rgb, window, self.panel)
+        axes = self._panel(row, column, rgb, caption)
+        left, top, width, height = window
+        scale = self.panel.width / width
+
+        def on_panel(points: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 2"]:
+            return (points + 0.5 - (left, top)) * scale - 0.5
+
+        places = on_panel(sampling.points)
+        largest = sampling.weights.max()
+        for head in range(heads):
+            colour = COLOURS[head % len(COLOURS)] / 255
+            for part, marker in ((slice(0, sampling.num_own), "o"), (slice(sampling.num_own, None), "D")):
+                area = 14 + 190 * sampling.weights[head, part] / largest
+                axes.scatter(places[head, part, 0], places[head, part, 1], s=area * (0.7 if marker == "D" else 1),
+                             marker=marker, color=[(*colour, 0.8)], edgecolors="#101418", linewidths=0.7, zorder=3)  # fmt: skip
+        x, y = on_panel(np.array(self.query))
+        moved = scale * self.view.motion(self.query)
+        axes.annotate("", (x + moved[0], y + moved[1]), (x, y), zorder=5,
+                      arrowprops={"arrowstyle": "-|>", "color": _FLOW, "lw": 2, "shrinkA": 0, "shrinkB": 0})  # fmt: skip
+        _mark(axes, x, y)
+        axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, lw=5, zorder=8,
+                                 ec=_STRIDE_COLOURS[sampling.stride]))  # fmt: skip
+
+    def _window(self, sampling: Sampling) -> tuple[float, float, float, float]:
+        """Left, top, width and height, in pixels of the frame, of a close-up that holds every point and the query."""
+        ends = np.concatenate([sampling.points.reshape(-1, 2), np.array([self.query])])
+        low, high = ends.min(0), ends.max(0)
+        middle = (low + high) / 2
+        frame = self.view.current.size
+        margin = sampling.stride * frame.width / self.view.grid.network.width
+        width = max(high[0] - low[0], (high[1] - low[1]) * frame.width / frame.height) + 2 * margin
+        height = width * frame.height / frame.width
+        return middle[0] - width / 2 + 0.5, middle[1] - height / 2 + 0.5, width, height
+
+    def _legend(self, peaks: dict[int, float]) -> None:
+        """One line below the block: the colours of the maps, and what the points are."""
+        left, top = _MARGIN, self.top + _Block.height_of(self.panel) - 22
+        if peaks:
+            self.sheet.text(left, top, "attention of a cell: 0", size=9, color=FAINT)
+            bar = _MAP(np.linspace(0, 1, 90))[None, :, :3]
+            self.sheet.picture(np.repeat(np.round(255 * bar).astype(np.uint8), 10, 0), left + 138, top - 5)
+            ends = ", ".join(f"{100 * peak:.2g} % at 1/{stride}" for stride, peak in peaks.items())
+            self.sheet.text(left + 236, top, ends, size=9, color=FAINT)
+        left += PANEL_WIDTH + _GAP
+        heads = max((sampled.points.shape[1] for sampled in self.view.sampled.values()), default=0)
+        axes = self.sheet.axes(left, top - 10, 3 * PANEL_WIDTH, 20)
+        axes.set(xlim=(0, 3 * PANEL_WIDTH), ylim=(0, 20))
+        axes.set_axis_off()
+        x = 8.0
+        for head in range(heads):
+            axes.scatter([x], [10], s=60, color=[COLOURS[head % len(COLOURS)] / 255], edgecolors="#101418", linewidths=0.7)
+            x += self._words(left + x + 9, top, f"head {head + 1}") + 24
+        for marker, words in (("o", "sampled at this stride"), ("D", "at the next coarser stride")):
+            axes.scatter([x], [10], s=60 if marker == "o" else 42, marker=marker, color="white", edgecolors="#101418",
+                         linewidths=0.9)  # fmt: skip
+            x += self._words(left + x + 9, top, words) + 24
+        self._words(left + x, top, "area: weight;   ring: the query;   yellow arrow: flow to the frame before")
+
+    def _words(self, left: float, top: float, words: str) -> float:
+        self.sheet.text(left, top, words, size=9, color=FAINT)
+        return self.sheet.text_width(words, 9)
+
+
+def _mark(axes: Any, x: float, y: float) -> None:
+    """A ring around the query that is seen on any ground."""
+    axes.plot([x], [y], "o", ms=11, mfc="none", mec="black", mew=3.4, zorder=6, clip_on=False)
+    axes.plot([x], [y], "o", ms=11, mfc="none", mec="white", mew=1.7, zorder=7, clip_on=False)
+
+
+def _cut(rgb: Rgb, window: tuple[float, float, float, float], size: FrameSize) -> Rgb:
+    """A part of a frame at another size; grey beyond the frame's border."""
+    left, top, width, _ = window
+    scale = size.width / width
+    shift = np.array([[scale, 0, (0.5 - left) * scale - 0.5], [0, scale, (0.5 - top) * scale - 0.5]])
+    cut: np.ndarray = cv2.warpAffine(
+        rgb, shift, (size.width, size.height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
+        borderValue=(214, 218, 222),
+    )  # fmt: skip
+    return cut
