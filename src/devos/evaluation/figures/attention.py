@@ -25,7 +25,7 @@ NUM_SHOWN = 3
 _GAP, _MARGIN, _CAPTION, _HEADER = 14, 18, 26, 40
 _MAP = colormaps["inferno"]
 _STRIDE_COLOURS = {8: "#00a878", 16: "#3b78d8", 32: "#e8710a"}
-_FLOW = "#ffde38"
+_LEGEND = 48
 
 
 def attention_page(view: View, queries: Sequence[Point]) -> Rgb:
@@ -45,12 +45,15 @@ def attention_page(view: View, queries: Sequence[Point]) -> Rgb:
 
 
 def heat(rgb: Rgb, weights: Float[np.ndarray, "h_cells w_cells"], peak: float, size: FrameSize) -> Rgb:
-    """A frame at `size`, grey and dim, with an attention map over it; the brightest colour stands for `peak`."""
-    level = np.clip(upsampled(weights, size) / max(peak, 1e-12), 0, 1)[..., None]
+    """A frame at `size`, grey and dim, with an attention map over it; the brightest colour stands for `peak`.
+
+    Colours go by the square root, so that faint attention is seen too.
+    """
+    level = np.sqrt(np.clip(upsampled(weights, size) / max(peak, 1e-12), 0, 1))[..., None]
     grey = cv2.cvtColor(resized(rgb, size), cv2.COLOR_RGB2GRAY)[..., None] / 255
     colour = _MAP(level[..., 0])[..., :3]
-    cover = 0.12 + 0.8 * np.sqrt(level)
-    blended: UInt8[np.ndarray, "h w 3"] = np.round(255 * ((1 - cover) * 0.75 * grey + cover * colour)).astype(np.uint8)
+    cover = 0.1 + 0.8 * level
+    blended: UInt8[np.ndarray, "h w 3"] = np.round(255 * ((1 - cover) * 0.9 * grey + cover * colour)).astype(np.uint8)
     return blended
 
 
@@ -74,7 +77,7 @@ class _Block:
 
     @staticmethod
     def height_of(panel: FrameSize) -> int:
-        return 3 * (panel.height + _CAPTION) + 2 * _GAP + 34
+        return 3 * (panel.height + _CAPTION) + 2 * _GAP + _LEGEND
 
     def draw(self) -> None:
         strides = sorted(self.view.weights)
@@ -167,9 +170,8 @@ class _Block:
         axes.quiver(start[0][moves], start[1][moves], dx[moves], dy[moves], color="white", width=0.004, alpha=0.8, **arrows)
         x, y = self._on_panel(self.query)
         moved = scale * self.view.motion(self.query)
-        axes.quiver([x], [y], [moved[0]], [moved[1]], color=_FLOW, width=0.009, edgecolor="black", linewidth=0.6,
-                    zorder=4, **arrows)  # fmt: skip
         _mark(axes, x, y)
+        _arrow(axes, (x, y), moved)
         return axes
 
     def _outline(self, axes: Any, window: tuple[float, float, float, float], stride: int) -> None:
@@ -203,9 +205,9 @@ class _Block:
                              marker=marker, color=[(*colour, 0.8)], edgecolors="#101418", linewidths=0.7, zorder=3)  # fmt: skip
         x, y = on_panel(np.array(self.query))
         moved = scale * self.view.motion(self.query)
-        axes.annotate("", (x + moved[0], y + moved[1]), (x, y), zorder=5,
-                      arrowprops={"arrowstyle": "-|>", "color": _FLOW, "lw": 2, "shrinkA": 0, "shrinkB": 0})  # fmt: skip
-        _mark(axes, x, y)
+        axes.plot([x], [y], "+", ms=15, color="white", mew=3.6, zorder=6)
+        axes.plot([x], [y], "+", ms=14, color="black", mew=1.6, zorder=7)
+        _arrow(axes, (x, y), moved)
         axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, lw=5, zorder=8,
                                  ec=_STRIDE_COLOURS[sampling.stride]))  # fmt: skip
 
@@ -222,13 +224,13 @@ class _Block:
 
     def _legend(self, peaks: dict[int, float]) -> None:
         """One line below the block: the colours of the maps, and what the points are."""
-        left, top = _MARGIN, self.top + _Block.height_of(self.panel) - 22
+        left, top = _MARGIN, self.top + _Block.height_of(self.panel) - _LEGEND + 20
         if peaks:
-            self.sheet.text(left, top, "attention of a cell: 0", size=9, color=FAINT)
-            bar = _MAP(np.linspace(0, 1, 90))[None, :, :3]
-            self.sheet.picture(np.repeat(np.round(255 * bar).astype(np.uint8), 10, 0), left + 138, top - 5)
+            bar = _MAP(np.linspace(0, 1, 70))[None, :, :3]
+            x = left + self._words(left, top, "a cell's share: 0") + 8
+            self.sheet.picture(np.repeat(np.round(255 * bar).astype(np.uint8), 10, 0), round(x), top - 5)
             ends = ", ".join(f"{100 * peak:.2g} % at 1/{stride}" for stride, peak in peaks.items())
-            self.sheet.text(left + 236, top, ends, size=9, color=FAINT)
+            self._words(round(x) + 78, top, ends)
         left += PANEL_WIDTH + _GAP
         heads = max((sampled.points.shape[1] for sampled in self.view.sampled.values()), default=0)
         axes = self.sheet.axes(left, top - 10, 3 * PANEL_WIDTH, 20)
@@ -242,11 +244,21 @@ class _Block:
             axes.scatter([x], [10], s=60 if marker == "o" else 42, marker=marker, color="white", edgecolors="#101418",
                          linewidths=0.9)  # fmt: skip
             x += self._words(left + x + 9, top, words) + 24
-        self._words(left + x, top, "area: weight;   ring: the query;   yellow arrow: flow to the frame before")
+        self._words(left + x, top, "area: weight;   ring or cross: the query;   black arrow: its flow to the frame before")
 
     def _words(self, left: float, top: float, words: str) -> float:
         self.sheet.text(left, top, words, size=9, color=FAINT)
         return self.sheet.text_width(words, 9)
+
+
+def _arrow(axes: Any, start: Point, moved: Float[np.ndarray, "2"]) -> None:
+    """An arrow of a query's motion, from where it is to where it was; none for a small one."""
+    if np.hypot(*moved) < 12:  # the mark of the query would cover it
+        return
+    end = start[0] + moved[0], start[1] + moved[1]
+    for colour, width, order in (("white", 4.4, 8), ("black", 2.0, 9)):
+        style = {"arrowstyle": "-|>", "color": colour, "lw": width, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 11}
+        axes.annotate("", end, start, zorder=order, arrowprops=style, annotation_clip=True)
 
 
 def _mark(axes: Any, x: float, y: float) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, UInt16
@@ -182,9 +183,12 @@ def _sample(model: DeVOS, features: Features, motion: Motion, memory: Memory) ->
 
 
 def middle_of(labels: UInt16[np.ndarray, "h w"], object_id: int) -> Point | None:
-    """The object's pixel nearest to its centre of mass; None where it has no pixel."""
-    ys, xs = np.nonzero(labels == object_id)
+    """A pixel well inside the object and near its centre of mass; None where it has no pixel."""
+    inside = np.pad((labels == object_id).astype(np.uint8), 1)
+    ys, xs = np.nonzero(inside)
     if not len(xs):
         return None
-    nearest = np.argmin((xs - xs.mean()) ** 2 + (ys - ys.mean()) ** 2)
-    return float(xs[nearest]), float(ys[nearest])
+    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[ys, xs]
+    from_centre = (xs - xs.mean()) ** 2 + (ys - ys.mean()) ** 2
+    nearest = np.argmin(np.where(depth >= depth.max() / 2, from_centre, np.inf))
+    return float(xs[nearest]) - 1, float(ys[nearest]) - 1
