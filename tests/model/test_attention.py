@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from devos.model.attention import Adva, LongTermMatching, Source
+from devos.model.config import Matching
 
 SLOTS = 3
 
@@ -155,7 +156,7 @@ def test_adva_equals_a_loop_over_queries_heads_and_points(groups, coarse_points)
 
 def test_what_adva_reads_of_the_masks_stays_a_probability():
     g = torch.Generator().manual_seed(4)
-    adva = randomise(Adva(4, None, 2, 5, 0, SLOTS), g)
+    adva = randomise(Adva(4, 4, 2, 5, 0, SLOTS), g)
     values = torch.cat([rand(g, 1, 4, 5, 5), masks(g, 1, SLOTS, 5, 5)], 1)
     read, _ = adva(*(rand(g, 1, 4, 5, 5) for _ in range(4)), rand(g, 1, 2, 5, 5), values, None)
     assert (read.mask >= 0).all()
@@ -164,7 +165,7 @@ def test_what_adva_reads_of_the_masks_stays_a_probability():
 
 def test_flow_moves_the_whole_sampling_region_and_leaves_its_shape():
     g = torch.Generator().manual_seed(5)
-    adva = randomise(Adva(4, None, 2, 5, 0, SLOTS), g)
+    adva = randomise(Adva(4, 4, 2, 5, 0, SLOTS), g)
     query, keys = rand(g, 1, 4, 3, 4), rand(g, 1, 4, 3, 4)
     flow = torch.zeros(1, 2, 3, 4, dtype=torch.float64)
     still = adva.sample(query, keys, flow, None).points
@@ -213,3 +214,49 @@ def test_a_frame_is_remembered_by_a_projection_of_its_normalised_cells():
     cells = [features[0, :, y, x] for y in range(2) for x in range(3)]
     expected = [linear(matching.key, layer_norm(array(cell), matching.norm)) for cell in cells]
     np.testing.assert_allclose(keys, np.array(expected), atol=1e-9)
+
+
+QUERY_AT = (2.0, 1.0)
+
+
+def region(matching: Matching, flow_x: float = 0.0, seed: int = 6) -> torch.Tensor:
+    """Where the query at cell x 2, y 1 looks, less its own place: m p 2."""
+    g = torch.Generator().manual_seed(seed)
+    adva = randomise(Adva(4, 4, 2, 5, 0, SLOTS, matching), torch.Generator().manual_seed(0))
+    flow = torch.zeros(1, 2, 3, 4, dtype=torch.float64)
+    flow[:, 0] = flow_x
+    points = adva.sample(rand(g, 1, 4, 3, 4), rand(g, 1, 4, 3, 4), flow, None).points
+    return points[0, :, 1, 2] - torch.tensor(QUERY_AT, dtype=torch.float64)
+
+
+def test_without_flow_offsets_the_flow_leaves_the_region_where_it_is():
+    without = Matching(flow_offsets=False)
+    torch.testing.assert_close(region(without, flow_x=2), region(without))
+    assert not torch.equal(region(Matching(), flow_x=2), region(Matching()))
+
+
+def test_without_semantic_offsets_the_region_is_the_same_disk_for_every_query_and_flow_moves_it():
+    disk = Matching(semantic_offsets=False)
+    assert region(disk).norm(dim=-1).max().item() == pytest.approx(3.5, abs=1e-4)
+    torch.testing.assert_close(region(disk, seed=7), region(disk))
+    assert not torch.equal(region(Matching(), seed=7), region(Matching()))
+    torch.testing.assert_close(
+        region(disk, flow_x=2) - region(disk), torch.tensor([2.0, 0.0], dtype=torch.float64).expand(2, 5, 2)
+    )
+
+
+def test_a_window_is_the_square_of_cells_around_the_query():
+    square = region(Matching(window=3, flow_offsets=False), flow_x=2)
+    cells = {(x, y) for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0)}
+    for head in square:
+        assert {(x, y) for x, y in head.tolist()} == cells
+
+
+def test_without_injection_motion_embeddings_change_neither_queries_nor_keys():
+    g = torch.Generator().manual_seed(8)
+    maps = [rand(g, 1, 4, 3, 4) for _ in range(6)]
+    without = randomise(Adva(4, 4, 2, 5, 0, SLOTS, Matching(flow_injection=False)), g)
+    one, other = without.queries_and_keys(*maps[:4]), without.queries_and_keys(*maps[:2], *maps[4:])
+    assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
+    whole = randomise(Adva(4, 4, 2, 5, 0, SLOTS), g)
+    assert not torch.equal(whole.queries_and_keys(*maps[:4])[0], whole.queries_and_keys(*maps[:2], *maps[4:])[0])

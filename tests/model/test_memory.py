@@ -10,7 +10,7 @@ from devos.model.memory import Entry, EveryNth, Memory
 def entry(frame: int, pinned: bool = False) -> Entry:
     one = torch.zeros(1, 1, 1, 1)
     cells = torch.zeros(1, 1, 1)
-    return Entry(frame, pinned, Features(one, one, one, one), one, cells, cells, cells, cells)
+    return Entry(frame, pinned, Features(one, one, one, one), one, {16: cells, 32: cells}, {16: cells, 32: cells})
 
 
 def bank_after(policy: EveryNth, num_frames: int, pinned: tuple[int, ...] = (0,)) -> list[int]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from devos.cli import demo, doctor, evaluate, info, segment, train
+from devos.cli import ablate, demo, doctor, evaluate, figure, info, segment, submit, train
 from devos.errors import DevosError
 
 BAD_INPUT = 2
@@ -46,7 +46,10 @@ app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(info.info)
 app.command()(train.train)
+app.command()(ablate.ablate)
 app.add_typer(evaluate.app, name="evaluate")
+app.add_typer(figure.app, name="figure")
+app.add_typer(submit.app, name="submit")
 
 
 def _print_version(wanted: bool) -> bool:

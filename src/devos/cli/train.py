@@ -49,14 +49,14 @@ def train(
     if run.resumed_at is not None:
         say(f"going on from step {run.resumed_at} of {run.out / CHECKPOINT_FILE}")
     try:
-        weights = run.to_the_end(workers=workers, watch=_report)
+        weights = run.to_the_end(workers=workers, watch=report)
     except KeyboardInterrupt:
         say(f"stopped at step {run.trainer.step}; the same command goes on from there")
         raise
     typer.echo(json.dumps({"weights": str(weights), "steps": run.trainer.step}))
 
 
-def _report(progress: Progress) -> None:
+def report(progress: Progress) -> None:
     """A line for each report, for a log as for a terminal."""
     left = round(progress.seconds_left)
     say(

@@ -14,6 +14,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from devos.model.config import Matching
 from devos.model.motion import cell_grid, normalised
 
 
@@ -57,44 +58,58 @@ class Adva(nn.Module):
     Q = LN(E_curr + W E^f_forward), K = LN(E_prev + W E^f_backward). Each query samples `points` positions of the
     previous frame at its own stride and `coarse_points` at the next coarser one, around where the flow says it was, in
     a shape that the query chooses; weights are a softmax over the correlations of the query with the sampled keys.
+    `matching` may take some of that away.
     """
 
-    def __init__(self, width: int, coarse_width: int | None, heads: int, points: int, coarse_points: int,
-                 slots: int) -> None:  # fmt: skip
+    region: Tensor
+    """Offsets `m p 2`, (x, y) in cells, where the query does not choose them."""
+
+    def __init__(self, width: int, coarse_width: int, heads: int, points: int, coarse_points: int,
+                 slots: int, matching: Matching | None = None) -> None:  # fmt: skip
         super().__init__()
+        self.matching = matching = matching or Matching()
+        if matching.window is not None:
+            points, coarse_points = matching.window**2, 0
         self.width, self.heads, self.slots = width, heads, slots
         self.points, self.coarse_points = points, coarse_points
-        self.inject_forward = nn.Conv2d(width, width, 1, bias=False)
-        self.inject_backward = nn.Conv2d(width, width, 1, bias=False)
+        if matching.flow_injection:
+            self.inject_forward = nn.Conv2d(width, width, 1, bias=False)
+            self.inject_backward = nn.Conv2d(width, width, 1, bias=False)
         self.norm_query = LayerNorm2d(width)
         self.norm_key = LayerNorm2d(width)
         self.query, self.key = _equal_projections(width)
         total = points + coarse_points
-        self.shape = nn.Sequential(
-            nn.Conv2d(width, width, 5, padding=2, groups=width), nn.GELU(), nn.Conv2d(width, heads * total * 2, 1)
-        )
-        self._start_on_disks()
+        if matching.window is not None:
+            self.register_buffer("region", _square(matching.window).expand(heads, -1, -1), persistent=False)
+        elif matching.semantic_offsets:
+            self.shape = nn.Sequential(
+                nn.Conv2d(width, width, 5, padding=2, groups=width), nn.GELU(), nn.Conv2d(width, heads * total * 2, 1)
+            )
+            self._start_on_disks()
+        else:
+            self.register_buffer("region", self._disks(), persistent=False)
         self.point_bias = nn.Parameter(torch.zeros(heads, total))
         self.sharpness = nn.Parameter(torch.tensor(0.0))
         self.project = nn.Conv2d(width, width, 1)
         if coarse_points:
-            assert coarse_width is not None
             self.coarse_key = nn.Conv2d(coarse_width, width, 1, bias=False)
             self.coarse_value = nn.Conv2d(coarse_width, width, 1)
 
     def _start_on_disks(self) -> None:
-        """Zero weights; biases on a sunflower disk: 3.5 cells at the own stride, 2 of the coarser cells."""
+        """Zero weights; the biases are the disks."""
         last = self.shape[2]
         assert isinstance(last, nn.Conv2d) and last.bias is not None
         nn.init.zeros_(last.weight)
+        with torch.no_grad():
+            last.bias.copy_(self._disks().flatten())
+
+    def _disks(self) -> Float[Tensor, "m p 2"]:
+        """A sunflower disk for each head: 3.5 cells at the own stride, 2 of the coarser cells."""
         disks = []
         for head in range(self.heads):
             turn = 2 * math.pi * head / self.heads / max(self.points, 1)
-            own = _sunflower(self.points, 3.5, turn)
-            coarse = _sunflower(self.coarse_points, 4.0, turn)
-            disks.append(torch.cat([own, coarse]))
-        with torch.no_grad():
-            last.bias.copy_(torch.stack(disks).flatten())
+            disks.append(torch.cat([_sunflower(self.points, 3.5, turn), _sunflower(self.coarse_points, 4.0, turn)]))
+        return torch.stack(disks)
 
     def forward(self, current: Tensor, previous: Tensor, forward_embedding: Tensor, backward_embedding: Tensor,
                 flow_cells: Float[Tensor, "b 2 h w"], values: Float[Tensor, "bg v h w"],
@@ -114,16 +129,14 @@ class Adva(nn.Module):
     def queries_and_keys(self, current: Tensor, previous: Tensor, forward_embedding: Tensor,
                          backward_embedding: Tensor) -> tuple[Tensor, Tensor]:  # fmt: skip
         """Q and K with flow injected (supplement 1.1)."""
-        query = self.norm_query(current + self.inject_forward(forward_embedding))
-        keys = self.norm_key(previous + self.inject_backward(backward_embedding))
-        return query, keys
+        if self.matching.flow_injection:
+            current = current + self.inject_forward(forward_embedding)
+            previous = previous + self.inject_backward(backward_embedding)
+        return self.norm_query(current), self.norm_key(previous)
 
     def sample(self, query: Tensor, keys: Tensor, flow_cells: Tensor, coarse: Source | None) -> Sampled:
         """Where each head looks, and its weights."""
-        b, _, h, w = query.shape
-        offsets = self.shape(query).view(b, self.heads, -1, 2, h, w).permute(0, 1, 4, 5, 2, 3)
-        anchor = cell_grid(h, w, query) + flow_cells.permute(0, 2, 3, 1)
-        points = anchor[:, None, :, :, None, :] + offsets
+        points = self._points(query, flow_cells)
         projected = self.query(query)
         scores = [self._correlate(projected, self.key(keys), points[..., : self.points, :])]
         if self.coarse_points:
@@ -132,6 +145,19 @@ class Adva(nn.Module):
             scores.append(self._correlate(projected, self.coarse_key(coarse.keys), at_coarse))
         logits = torch.cat(scores, -1) * self.sharpness.exp() + self.point_bias[:, None, None, :]
         return Sampled(points, logits.softmax(-1))
+
+    def _points(self, query: Tensor, flow_cells: Tensor) -> Float[Tensor, "b m h w p 2"]:
+        """Flow offsets move the region of each query, semantic offsets shape it."""
+        b, _, h, w = query.shape
+        anchor = cell_grid(h, w, query).expand(b, h, w, 2)
+        if self.matching.flow_offsets:
+            anchor = anchor + flow_cells.permute(0, 2, 3, 1)
+        if self.matching.semantic_offsets and self.matching.window is None:
+            offsets = self.shape(query).view(b, self.heads, -1, 2, h, w).permute(0, 1, 4, 5, 2, 3)
+        else:
+            offsets = self.region[:, None, None]
+        points: Tensor = anchor[:, None, :, :, None, :] + offsets
+        return points
 
     def _correlate(self, query: Tensor, keys: Tensor, points: Tensor) -> Float[Tensor, "b m h w p"]:
         b, c, h, w = query.shape
@@ -183,6 +209,11 @@ def _sunflower(count: int, radius: float, turn: float) -> Float[Tensor, "count 2
     angle = index * math.pi * (3 - math.sqrt(5)) + turn
     distance = radius * (index / max(count - 1, 1)).sqrt()
     return torch.stack([distance * angle.cos(), distance * angle.sin()], -1)
+
+
+def _square(side: int) -> Float[Tensor, "1 p 2"]:
+    """The cells of a square, around its middle."""
+    return (cell_grid(side, side, torch.zeros(())) - side // 2).view(1, -1, 2)
 
 
 def _to_coarser(points: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from devos.errors import WeightsError
-from devos.model.config import ModelConfig
+from devos.model.config import Matching, ModelConfig
 from devos.model.devos import DeVOS
 
 FORMAT = 1
@@ -63,11 +63,16 @@ def read_weights(path: Path) -> Weights:
             raise WeightsError(
                 f"{path} has format {about['format']}, this devos reads {FORMAT}; use the devos that wrote it"
             )
-        config, info = ModelConfig(**_tuples(about["config"])), about["info"]
+        config, info = _config(about["config"]), about["info"]
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} describes a network that this devos cannot build ({error}); it was made by "
                            "another version of devos") from error  # fmt: skip
     return Weights(config, tensors, info, sha256)
+
+
+def _config(fields: dict[str, Any]) -> ModelConfig:
+    """Files older than `matching` have all of its parts."""
+    return ModelConfig(**_tuples(fields | {"matching": Matching(**_tuples(fields.get("matching", {})))}))
 
 
 def _tuples(fields: dict[str, Any]) -> dict[str, Any]:

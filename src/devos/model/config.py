@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Backbone = Literal["efficientnet-lite0", "resnet50", "swin"]
@@ -11,6 +11,33 @@ MATCHING_STRIDES = (8, 16, 32)
 """ADVA works at these strides, finest first."""
 LONG_TERM_STRIDES = (16, 32)
 """Long-term matching works at these (supplement, Figure 1)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """Which parts of matching there are: all of them, but where an ablation asks what one is worth."""
+
+    flow_injection: bool = True
+    """Motion embeddings are part of ADVA's queries and keys (supplement 1.1)."""
+    flow_offsets: bool = True
+    """Optical flow moves ADVA's region (supplement 1.1)."""
+    semantic_offsets: bool = True
+    """The query shapes ADVA's region; else it is a disk (supplement 1.1)."""
+    window: int | None = None
+    """Side, in cells and odd, of a square around the query that is read in place of ADVA's region, as AOT does."""
+    strides: tuple[int, ...] = MATCHING_STRIDES
+    """Where ADVA works, finest first."""
+    long_term_strides: tuple[int, ...] = LONG_TERM_STRIDES
+    """Where the bank is read, finest first; nowhere: no long-term memory."""
+
+    def __post_init__(self) -> None:
+        if not self.strides or not set(self.strides) <= set(MATCHING_STRIDES):
+            raise ValueError(f"ADVA works at some of the strides {MATCHING_STRIDES}, got {self.strides}")
+        if not set(self.long_term_strides) <= set(LONG_TERM_STRIDES):
+            raise ValueError(f"the bank is read at some of the strides {LONG_TERM_STRIDES}, or at none, "
+                             f"got {self.long_term_strides}")  # fmt: skip
+        if self.window is not None and (self.window < 1 or self.window % 2 == 0):
+            raise ValueError(f"a window has an odd side of at least 1 cell, got {self.window}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +64,8 @@ class ModelConfig:
     """Points that each head samples at the next coarser stride; stride 32 has none."""
     num_slots: int = 10
     """Objects in one pass, as AOT's identities; more go in groups."""
+    matching: Matching = field(default_factory=Matching)
+    """Which parts of matching there are."""
 
     def __post_init__(self) -> None:
         for width, heads in zip((self.width_s8, self.width, self.width), self.heads, strict=True):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from devos.model.attention import Read
-from devos.model.config import ModelConfig
+from devos.model.config import MATCHING_STRIDES, ModelConfig
 from devos.model.encoder import Features, ResidualBlock, upsample
 
 ABSENT = -1e4
@@ -37,17 +37,15 @@ class MaskHead(nn.Module):
     judge every slot, so that what is learnt with one object serves ten.
     """
 
-    num_reads = 5
-
-    def __init__(self, width: int, slots: int, inner: int = 16) -> None:
+    def __init__(self, width: int, slots: int, num_reads: int, inner: int = 16) -> None:
         super().__init__()
         self.inner = inner
         self.direct = nn.Conv2d(width, slots, 1)
         self.scene = nn.Conv2d(width, inner, 1)
-        self.own = nn.Conv2d(self.num_reads + 1, inner, 1)
+        self.own = nn.Conv2d(num_reads + 1, inner, 1)
         self.spread = nn.Conv2d(inner, inner, 3, padding=1, groups=inner)
         self.judge = nn.Conv2d(inner, 1, 3, padding=1)
-        self.trust = nn.Parameter(torch.full((self.num_reads,), 0.3))
+        self.trust = nn.Parameter(torch.full((num_reads,), 0.3))
         nn.init.normal_(self.direct.weight, std=0.01)
 
     def forward(self, features: Float[Tensor, "b c h w"], reads: Float[Tensor, "b reads s h w"],
@@ -71,11 +69,13 @@ class Decoder(nn.Module):
         super().__init__()
         slots = config.num_slots + 1
         w, w8, w4, n = config.width, config.width_s8, config.width_s4, config.num_blocks
-        self.block32 = ScaleBlock(3 * w + 2 * slots, w, n)
-        self.block16 = ScaleBlock(4 * w + 2 * slots, w, n)
-        self.block8 = ScaleBlock(2 * w8 + w + slots, w8, n)
+        strides = (*config.matching.strides, *config.matching.long_term_strides)
+        read = {s: strides.count(s) * (config.width_at(s) + slots) for s in MATCHING_STRIDES}
+        self.block32 = ScaleBlock(w + read[32], w, n)
+        self.block16 = ScaleBlock(w + read[16] + w, w, n)
+        self.block8 = ScaleBlock(w8 + read[8] + w, w8, n)
         self.block4 = ScaleBlock(w4 + w8, w4, n)
-        self.head = MaskHead(w4, slots)
+        self.head = MaskHead(w4, slots, len(strides))
 
     def forward(self, features: Features, short: dict[int, Read], long: dict[int, Read],
                 used: Bool[Tensor, "bg slots"]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
@@ -83,15 +83,21 @@ class Decoder(nn.Module):
 
         Slots that `used` does not name get the logit `ABSENT`, and cost nothing at stride 4.
         """
-        x = self.block32(features.s32, *short[32], *long[32])
-        x = self.block16(features.s16, *short[16], *long[16], upsample(x))
-        x = self.block8(features.s8, *short[8], upsample(x))
+        x = self.block32(features.s32, *_at(32, short, long))
+        x = self.block16(features.s16, *_at(16, short, long), upsample(x))
+        x = self.block8(features.s8, *_at(8, short, long), upsample(x))
         x = self.block4(features.s4, upsample(x))
         size = features.s4.shape[-2:]
         slots = used.any(0).nonzero()[:, 0]
-        masks = [read.mask[:, slots] for read in (short[8], short[16], short[32], long[16], long[32])]
+        finest_first = [source[stride] for source in (short, long) for stride in sorted(source)]
+        masks = [read.mask[:, slots] for read in finest_first]
         # Interpolated as probabilities, then turned to log-odds: the other order rings at edges.
         reads = torch.stack([F.interpolate(m, size, mode="bilinear", align_corners=False) for m in masks], 1)
         judged = cast(Tensor, self.head(x, torch.logit(reads, eps=0.01), slots))
         logits = judged.new_full((len(judged), used.shape[1], *size), ABSENT).index_copy(1, slots, judged)
         return logits.masked_fill(~used[:, :, None, None], ABSENT)
+
+
+def _at(stride: int, *sources: dict[int, Read]) -> list[Tensor]:
+    """Embedding and mask of every read at a stride."""
+    return [part for reads in sources if stride in reads for part in reads[stride]]

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from devos.masks import merge_groups
 from devos.model.attention import Adva, LongTermMatching, Read, Source
-from devos.model.config import LONG_TERM_STRIDES, ModelConfig
+from devos.model.config import MATCHING_STRIDES, ModelConfig
 from devos.model.decoder import ABSENT, Decoder
 from devos.model.encoder import Features, ImageEncoder
 from devos.model.identity import IdentityEncoder
@@ -53,16 +53,20 @@ class DeVOS(nn.Module):
         self.flow_encoder = FlowEncoder(config)
         self.identity_encoder = IdentityEncoder(config)
         w, w8 = config.width, config.width_s8
-        widths = {8: (w8, w), 16: (w, w), 32: (w, None)}
-        self.adva = nn.ModuleDict(
-            {
-                f"s{stride}": Adva(*widths[stride], heads, points, coarse, slots)
-                for stride, heads, points, coarse in zip(
-                    (8, 16, 32), config.heads, config.points, config.coarse_points, strict=True
-                )
-            }
+        self.adva = nn.ModuleDict()
+        for stride, heads, points, coarse in zip(
+            MATCHING_STRIDES, config.heads, config.points, config.coarse_points, strict=True
+        ):
+            if stride not in config.matching.strides:
+                continue
+            if 2 * stride not in config.matching.strides:
+                coarse = 0
+            self.adva[f"s{stride}"] = Adva(
+                {8: w8, 16: w, 32: w}[stride], w, heads, points, coarse, slots, config.matching
+            )
+        self.long_term = nn.ModuleDict(
+            {f"s{stride}": LongTermMatching(w, slots) for stride in config.matching.long_term_strides}
         )
-        self.long_term = nn.ModuleDict({f"s{s}": LongTermMatching(w, slots) for s in LONG_TERM_STRIDES})
         self.decoder = Decoder(config)
 
     def forward(self, *_: object) -> None:
@@ -106,7 +110,10 @@ class DeVOS(nn.Module):
         """Logits of every slot, from the previous frame and the bank."""
         assert memory.previous is not None
         motion = motion.at_stride_8(*features.s8.shape[-2:])
-        long = {s: self._matching(s)(features.at(s), memory.keys(s), memory.values(s)) for s in LONG_TERM_STRIDES}
+        long = {
+            s: self._matching(s)(features.at(s), memory.keys(s), memory.values(s))
+            for s in self.config.matching.long_term_strides
+        }
         short = self.read_previous(features, motion, memory.previous)
         groups = memory.previous.probabilities.shape[0] // features.s8.shape[0]
         logits: Tensor = self.decoder(features.expand(groups), short, long, used)
@@ -117,7 +124,7 @@ class DeVOS(nn.Module):
         forward, backward = self.flow_encoder(motion)
         coarse: Source | None = None
         reads = {}
-        for stride in (32, 16, 8):
+        for stride in reversed(self.config.matching.strides):
             flow_cells = F.avg_pool2d(motion.to_prev, stride // 8) / stride
             values = previous.values.at(stride)
             reads[stride], keys = self.adva[f"s{stride}"](
@@ -138,12 +145,13 @@ class DeVOS(nn.Module):
     def enter(self, seen: Previous, frame: int, pinned: bool) -> Entry:
         """A frame with its masks, as the bank keeps it."""
         batch = seen.features.s16.shape[0]
-        keys = {s: self._matching(s).keys(seen.features.at(s)) for s in LONG_TERM_STRIDES}
-        values = {s: _groups_aside(seen.values.at(s), batch) for s in LONG_TERM_STRIDES}
+        strides = self.config.matching.long_term_strides
+        keys = {s: self._matching(s).keys(seen.features.at(s)) for s in strides}
+        values = {s: _groups_aside(seen.values.at(s), batch) for s in strides}
         # Not a slice of s4: a slice would hold the whole map.
         empty = seen.features.s4.new_empty(batch, 0, *seen.features.s4.shape[-2:])
         kept = Features(empty, empty, seen.features.s16, seen.features.s32)
-        return Entry(frame, pinned, kept, seen.probabilities, keys[16], keys[32], values[16], values[32])
+        return Entry(frame, pinned, kept, seen.probabilities, keys, values)
 
     def rewrite(self, memory: Memory, change: Callable[[Tensor], Tensor]) -> Memory:
         """The same memory with every remembered mask changed (slots emptied, groups added or dropped), and all that
@@ -158,9 +166,9 @@ class DeVOS(nn.Module):
             features = entry.features.expand(len(probabilities) // batch)
             values = {
                 s: _groups_aside(self.identity_encoder.value(s, features.at(s), probabilities), batch)
-                for s in LONG_TERM_STRIDES
+                for s in entry.keys
             }
-            entries.append(replace(entry, probabilities=probabilities, values16=values[16], values32=values[32]))
+            entries.append(replace(entry, probabilities=probabilities, values=values))
         previous = self.remember(memory.previous.features, change(memory.previous.probabilities))
         return replace(memory, previous=previous, entries=tuple(entries))
 

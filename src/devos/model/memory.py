@@ -30,7 +30,9 @@ class Previous:
 
 @dataclass(frozen=True)
 class Entry:
-    """One frame of the bank, at strides 16 and 32: `n` cells of keys, and values with the groups side by side."""
+    """One frame of the bank: keys `b n c` and values `b n gv` of its n cells at each stride where the bank is read, the
+    values with the groups side by side.
+    """
 
     frame: int
     pinned: bool
@@ -38,10 +40,8 @@ class Entry:
     features: Features
     """Kept so that values can be made anew when objects come or go; only strides 16 and 32 are used."""
     probabilities: Float[Tensor, "bg slots h4 w4"]
-    keys16: Float[Tensor, "b n16 c"]
-    keys32: Float[Tensor, "b n32 c"]
-    values16: Float[Tensor, "b n16 gv"]
-    values32: Float[Tensor, "b n32 gv"]
+    keys: dict[int, Tensor]
+    values: dict[int, Tensor]
 
 
 @dataclass(frozen=True)
@@ -55,18 +55,18 @@ class Memory:
 
     def keys(self, stride: int) -> Float[Tensor, "b n c"]:
         """Every key of the bank at a stride."""
-        return torch.cat([e.keys16 if stride == 16 else e.keys32 for e in self.entries], 1)
+        return torch.cat([e.keys[stride] for e in self.entries], 1)
 
     def values(self, stride: int) -> Float[Tensor, "b n gv"]:
         """Every value of the bank at a stride."""
-        return torch.cat([e.values16 if stride == 16 else e.values32 for e in self.entries], 1)
+        return torch.cat([e.values[stride] for e in self.entries], 1)
 
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor that is held, for counting bytes."""
         if self.previous is not None:
             yield from (*self.previous.features, self.previous.probabilities, *self.previous.values)
         for e in self.entries:
-            yield from (*e.features, e.probabilities, e.keys16, e.keys32, e.values16, e.values32)
+            yield from (*e.features, e.probabilities, *e.keys.values(), *e.values.values())
 
 
 @runtime_checkable

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from devos.data.batching import ClipsConfig, Stage
-from devos.model.config import ModelConfig, devos_t
+from devos.model.config import Matching, ModelConfig, devos_t
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +74,15 @@ def long_clips(num_steps: int = 900, seed: int = 1, size: int = 288) -> TrainCon
     stages = (Stage(until=1.0, length=6, max_objects=3, max_gap=3, video_share=0.75),)
     clips = ClipsConfig(stages=stages, num_batches=num_steps, seed=seed, size=size, batch_size=3)
     return TrainConfig(clips=clips, learning_rate=5e-4, warmup_steps=30, weight_decay=0.05, ema_decay=0.995)
+
+
+def ablation(matching: Matching, num_steps: int = 300, seed: int = 0, size: int = 160) -> TrainConfig:
+    """`devos-t`, whole or with parts of its matching taken away, for some minutes on one CPU thread from ImageNet."""
+    stages = (Stage(until=1.0, length=3, max_objects=2, max_gap=3, video_share=0.6),)
+    clips = ClipsConfig(stages=stages, num_batches=num_steps, seed=seed, size=size)
+    model = replace(devos_t(), matching=matching)
+    return TrainConfig(clips=clips, model=model, learning_rate=8e-4, final_learning_rate=2e-5, warmup_steps=20,
+                       ema_decay=0.98, snapshot_every=num_steps)  # fmt: skip
 
 
 def debug(num_steps: int = 4, seed: int = 0, size: int = 64) -> TrainConfig:

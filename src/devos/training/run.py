@@ -52,10 +52,16 @@ def configure(
         raise OptionError(f"no recipe is called {recipe!r}; choose one of {', '.join(RECIPES)}")
     if steps is not None and steps < 1:
         raise OptionError(f"--steps is a number of steps from 1, got {steps}")
-    if size is not None and (size < 64 or size % 32):
-        raise OptionError(f"--size is a multiple of 32, in pixels, from 64, got {size}")
+    if size is not None:
+        check_size(size)
     given = {"num_steps": steps, "size": size, "seed": seed}
     return RECIPES[recipe](**{name: value for name, value in given.items() if value is not None})
+
+
+def check_size(size: int, option: str = "--size") -> None:
+    """OptionError if clips cannot have this side, in pixels."""
+    if size < 64 or size % 32:
+        raise OptionError(f"{option} is a multiple of 32, in pixels, from 64, got {size}")
 
 
 def prepare(
