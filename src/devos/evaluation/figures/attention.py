@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
-from matplotlib import colormaps
+from jaxtyping import Float
 from matplotlib.patches import Rectangle
 
-from devos.evaluation.figures.matching import Point, Sampling, View
+from devos.engine.segmenter import Segmenter
+from devos.errors import OptionError
+from devos.evaluation.figures.marks import HEAT, cut_out, draw_arrow, draw_ring, heat
+from devos.evaluation.figures.matching import Point, Sampling, View, watch
+from devos.evaluation.figures.queries import Queries, Query
 from devos.evaluation.figures.sheet import FAINT, INK, Rgb, Sheet, fitting, painted, resized
-from devos.frames import FrameSize
+from devos.frames import Frame, FrameSize
 from devos.io.drawing import COLOURS
 
 PANEL_WIDTH, TALLEST = 392, 420
@@ -23,12 +25,34 @@ NUM_SHOWN = 3
 """Remembered frames that are shown: those that the query takes most from."""
 
 _GAP, _MARGIN, _CAPTION, _HEADER = 14, 18, 26, 40
-_MAP = colormaps["inferno"]
 _STRIDE_COLOURS = {8: "#00a878", 16: "#3b78d8", 32: "#e8710a"}
+_EDGE = "#101418"
 _LEGEND = 48
 
 
-def attention_page(view: View, queries: Sequence[Point]) -> Rgb:
+def attention_pages(
+    frames: Iterable[Frame], given: Mapping[int, np.ndarray], segmenter: Segmenter, index: int, queries: Queries, *,
+    every: bool = False,
+) -> Iterator[Rgb]:  # fmt: skip
+    """Follow the given masks up to frame `index`, from 0; the figure of that frame, or with `every` of each up to it.
+
+    Frames before any object is known have none. OptionError where frame `index` has none, or is not in the video.
+    """
+    count, view = 0, None
+    for view in watch(frames, given, segmenter, 1 if every else index, index):
+        count += 1
+        if view is not None:
+            yield attention_page(view, queries.at(view))
+    if count <= index:
+        raise OptionError(f"--frame {index} is not in the video: it has {count} frames, 0 to {count - 1}")
+    if view is None:
+        raise OptionError(
+            f"--frame {index} has nothing to be matched with: the first mask is for frame {min(given)}; "
+            "choose a later frame"
+        )
+
+
+def attention_page(view: View, queries: Sequence[Query]) -> Rgb:
     """One figure for a frame: for each query a block of three rows.
 
     Upper two: the query on the frame, and the remembered frames that it takes most from, with its attention at each
@@ -44,36 +68,19 @@ def attention_page(view: View, queries: Sequence[Point]) -> Rgb:
     return sheet.pixels()
 
 
-def heat(rgb: Rgb, weights: Float[np.ndarray, "h_cells w_cells"], peak: float, size: FrameSize) -> Rgb:
-    """A frame at `size`, grey and dim, with an attention map over it; the brightest colour stands for `peak`.
-
-    Colours go by the square root, so that faint attention is seen too.
-    """
-    level = np.sqrt(np.clip(upsampled(weights, size) / max(peak, 1e-12), 0, 1))[..., None]
-    grey = cv2.cvtColor(resized(rgb, size), cv2.COLOR_RGB2GRAY)[..., None] / 255
-    colour = _MAP(level[..., 0])[..., :3]
-    cover = 0.1 + 0.8 * level
-    blended: UInt8[np.ndarray, "h w 3"] = np.round(255 * ((1 - cover) * 0.9 * grey + cover * colour)).astype(np.uint8)
-    return blended
-
-
-def upsampled(weights: Float[np.ndarray, "h_cells w_cells"], size: FrameSize) -> Float[np.ndarray, "h w"]:
-    """A map of cells at a frame's size: each cell's value stands at its middle, bilinear between; x right, y down."""
-    grown: np.ndarray = cv2.resize(
-        weights.astype(np.float32), (size.width, size.height), interpolation=cv2.INTER_LINEAR
-    )
-    return grown
-
-
 @dataclass
 class _Block:
     """What one query reads, three rows of panels."""
 
     sheet: Sheet
     view: View
-    query: Point
+    asked: Query
     panel: FrameSize
     top: int
+
+    @property
+    def query(self) -> Point:
+        return self.asked.point
 
     @staticmethod
     def height_of(panel: FrameSize) -> int:
@@ -118,11 +125,12 @@ class _Block:
     def _current(self, row: int) -> None:
         rgb = painted(self.view.current.rgb, self.view.masks.labels, self.panel)
         x, y = (round(value) for value in self.query)
-        axes = self._panel(row, 0, rgb, f"frame {self.view.current.index}: query at x {x}, y {y}", weight="bold")
-        _mark(axes, *self._on_panel(self.query))
+        caption = f"query: {self.asked.label} (x {x}, y {y})" if self.asked.label else f"query: x {x}, y {y}"
+        axes = self._panel(row, 0, rgb, caption, weight="bold")
+        draw_ring(axes, *self._on_panel(self.query))
 
     def _remembered(self, row: int, stride: int, maps: Float[np.ndarray, "frames h w"],
-                    shares: Float[np.ndarray, frames], shown: Sequence[int]) -> None:  # fmt: skip
+                    shares: Float[np.ndarray, " frames"], shown: Sequence[int]) -> None:  # fmt: skip
         peak = float(maps.max())
         for column, index in enumerate(shown, start=1):
             frame = self.view.remembered[index]
@@ -130,7 +138,7 @@ class _Block:
             caption = f"1/{stride} · frame {frame.index} · {shares[index]:.0%} of the attention"
             self._panel(row, column, rgb, caption)
 
-    def _shares(self, row: int, shares: dict[int, Float[np.ndarray, frames]], shown: Sequence[int]) -> None:
+    def _shares(self, row: int, shares: dict[int, Float[np.ndarray, " frames"]], shown: Sequence[int]) -> None:
         """How the attention is shared out among all remembered frames, as bars."""
         left, top = self._place(row, 0)
         self.sheet.text(left, top - 11, "attention by remembered frame, in percent", size=10)
@@ -167,11 +175,13 @@ class _Block:
         dx, dy = (scale * self.view.flow[axis][ys, xs] for axis in (0, 1))
         moves = np.hypot(dx, dy) > 1.0
         arrows = {"angles": "xy", "scale_units": "xy", "scale": 1, "headwidth": 4, "headlength": 4}
-        axes.quiver(start[0][moves], start[1][moves], dx[moves], dy[moves], color="white", width=0.004, alpha=0.8, **arrows)
+        axes.quiver(
+            start[0][moves], start[1][moves], dx[moves], dy[moves], color="white", width=0.004, alpha=0.8, **arrows
+        )
         x, y = self._on_panel(self.query)
         moved = scale * self.view.motion(self.query)
-        _mark(axes, x, y)
-        _arrow(axes, (x, y), moved)
+        draw_ring(axes, x, y)
+        draw_arrow(axes, (x, y), moved)
         return axes
 
     def _outline(self, axes: Any, window: tuple[float, float, float, float], stride: int) -> None:
@@ -187,9 +197,9 @@ class _Block:
         """A close-up of the previous frame with the points of every head, as large as their weights."""
         heads, points = sampling.weights.shape
         caption = f"ADVA at 1/{sampling.stride}: {points} points for each of {heads} heads"
-        rgb = _cut(self.view.previous.rgb, window, self.panel)
+        rgb = cut_out(self.view.previous.rgb, window, self.panel)
         axes = self._panel(row, column, rgb, caption)
-        left, top, width, height = window
+        left, top, width, _ = window
         scale = self.panel.width / width
 
         def on_panel(points: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 2"]:
@@ -200,14 +210,16 @@ class _Block:
         for head in range(heads):
             colour = COLOURS[head % len(COLOURS)] / 255
             for part, marker in ((slice(0, sampling.num_own), "o"), (slice(sampling.num_own, None), "D")):
-                area = 14 + 190 * sampling.weights[head, part] / largest
-                axes.scatter(places[head, part, 0], places[head, part, 1], s=area * (0.7 if marker == "D" else 1),
-                             marker=marker, color=[(*colour, 0.8)], edgecolors="#101418", linewidths=0.7, zorder=3)  # fmt: skip
+                area = (14 + 190 * sampling.weights[head, part] / largest) * (0.7 if marker == "D" else 1)
+                axes.scatter(
+                    *places[head, part].T, s=area, marker=marker, color=[(*colour, 0.8)],
+                    edgecolors=_EDGE, linewidths=0.7, zorder=3,
+                )  # fmt: skip
         x, y = on_panel(np.array(self.query))
         moved = scale * self.view.motion(self.query)
         axes.plot([x], [y], "+", ms=15, color="white", mew=3.6, zorder=6)
         axes.plot([x], [y], "+", ms=14, color="black", mew=1.6, zorder=7)
-        _arrow(axes, (x, y), moved)
+        draw_arrow(axes, (x, y), moved)
         axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, lw=5, zorder=8,
                                  ec=_STRIDE_COLOURS[sampling.stride]))  # fmt: skip
 
@@ -226,7 +238,7 @@ class _Block:
         """One line below the block: the colours of the maps, and what the points are."""
         left, top = _MARGIN, self.top + _Block.height_of(self.panel) - _LEGEND + 20
         if peaks:
-            bar = _MAP(np.linspace(0, 1, 70))[None, :, :3]
+            bar = HEAT(np.linspace(0, 1, 70))[None, :, :3]
             x = left + self._words(left, top, "a cell's share: 0") + 8
             self.sheet.picture(np.repeat(np.round(255 * bar).astype(np.uint8), 10, 0), round(x), top - 5)
             ends = ", ".join(f"{100 * peak:.2g} % at 1/{stride}" for stride, peak in peaks.items())
@@ -238,42 +250,16 @@ class _Block:
         axes.set_axis_off()
         x = 8.0
         for head in range(heads):
-            axes.scatter([x], [10], s=60, color=[COLOURS[head % len(COLOURS)] / 255], edgecolors="#101418", linewidths=0.7)
+            axes.scatter([x], [10], s=60, color=[COLOURS[head % len(COLOURS)] / 255], edgecolors=_EDGE, linewidths=0.7)
             x += self._words(left + x + 9, top, f"head {head + 1}") + 24
         for marker, words in (("o", "sampled at this stride"), ("D", "at the next coarser stride")):
-            axes.scatter([x], [10], s=60 if marker == "o" else 42, marker=marker, color="white", edgecolors="#101418",
+            axes.scatter([x], [10], s=60 if marker == "o" else 42, marker=marker, color="white", edgecolors=_EDGE,
                          linewidths=0.9)  # fmt: skip
             x += self._words(left + x + 9, top, words) + 24
-        self._words(left + x, top, "area: weight;   ring or cross: the query;   black arrow: its flow to the frame before")
+        self._words(
+            left + x, top, "area: weight;   ring or cross: the query;   black arrow: its flow to the frame before"
+        )
 
     def _words(self, left: float, top: float, words: str) -> float:
         self.sheet.text(left, top, words, size=9, color=FAINT)
         return self.sheet.text_width(words, 9)
-
-
-def _arrow(axes: Any, start: Point, moved: Float[np.ndarray, "2"]) -> None:
-    """An arrow of a query's motion, from where it is to where it was; none for a small one."""
-    if np.hypot(*moved) < 12:  # the mark of the query would cover it
-        return
-    end = start[0] + moved[0], start[1] + moved[1]
-    for colour, width, order in (("white", 4.4, 8), ("black", 2.0, 9)):
-        style = {"arrowstyle": "-|>", "color": colour, "lw": width, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 11}
-        axes.annotate("", end, start, zorder=order, arrowprops=style, annotation_clip=True)
-
-
-def _mark(axes: Any, x: float, y: float) -> None:
-    """A ring around the query that is seen on any ground."""
-    axes.plot([x], [y], "o", ms=11, mfc="none", mec="black", mew=3.4, zorder=6, clip_on=False)
-    axes.plot([x], [y], "o", ms=11, mfc="none", mec="white", mew=1.7, zorder=7, clip_on=False)
-
-
-def _cut(rgb: Rgb, window: tuple[float, float, float, float], size: FrameSize) -> Rgb:
-    """A part of a frame at another size; grey beyond the frame's border."""
-    left, top, width, _ = window
-    scale = size.width / width
-    shift = np.array([[scale, 0, (0.5 - left) * scale - 0.5], [0, scale, (0.5 - top) * scale - 0.5]])
-    cut: np.ndarray = cv2.warpAffine(
-        rgb, shift, (size.width, size.height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT,
-        borderValue=(214, 218, 222),
-    )  # fmt: skip
-    return cut

@@ -10,18 +10,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, UInt16
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
 from devos.engine.segmenter import Segmenter
-from devos.engine.session import Labels, Session
+from devos.engine.session import Session
 from devos.flow.estimator import create_flow
 from devos.frames import Frame, FrameSize, MaskFrame
-from devos.image import network_size, resize_rgb, to_tensor
+from devos.image import resize_rgb, to_tensor
 from devos.model.attention import Adva, LongTermMatching, Sampled, Source
 from devos.model.devos import DeVOS
 from devos.model.encoder import Features
@@ -54,7 +53,8 @@ class Grid:
         """(x, y) in cells of a stride -> (x, y) in pixels of the frame."""
         rows, columns = self.shape(stride)
         scale = np.array([self.frame.width / columns, self.frame.height / rows])
-        return (cells + 0.5) * scale - 0.5
+        pixels: np.ndarray = (cells + 0.5) * scale - 0.5
+        return pixels
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class View:
 
 @torch.inference_mode()
 def watch(
-    frames: Iterable[Frame], given: Mapping[int, Labels], segmenter: Segmenter, first: int, last: int
+    frames: Iterable[Frame], given: Mapping[int, np.ndarray], segmenter: Segmenter, first: int, last: int
 ) -> Iterator[View | None]:
     """Follow the given masks through a video, and look on at the frames `first` to `last`, both from 0 and included.
 
@@ -128,7 +128,7 @@ def watch(
         looks = frame.index >= first and before.previous is not None and before.memory.previous is not None
         if looks:
             assert before.previous is not None
-            rgb = resize_rgb(frame.rgb, network_size(frame.size, segmenter.settings.size))
+            rgb = resize_rgb(frame.rgb, FrameSize(*before.previous.shape[:2]))
             pair = flow.estimate(before.previous, rgb)
             to_prev, to_curr = (torch.from_numpy(f)[None].to(segmenter.device) for f in (pair.to_prev, pair.to_curr))
             image = to_tensor(rgb).to(segmenter.device)
@@ -163,7 +163,9 @@ def _look(model: DeVOS, image: Tensor, motion: Motion, memory: Memory, frame: Fr
     )  # fmt: skip
 
 
-def _sample(model: DeVOS, features: Features, motion: Motion, memory: Memory) -> tuple[dict[int, Sampled], dict[int, int]]:
+def _sample(
+    model: DeVOS, features: Features, motion: Motion, memory: Memory
+) -> tuple[dict[int, Sampled], dict[int, int]]:
     """ADVA's regions at every stride that has it, finest first, and how many points are of the stride itself."""
     previous = memory.previous
     assert previous is not None
@@ -180,15 +182,3 @@ def _sample(model: DeVOS, features: Features, motion: Motion, memory: Memory) ->
         num_own[stride] = adva.points
         coarse = Source(keys, previous.values.at(stride))
     return dict(sorted(sampled.items())), num_own
-
-
-def middle_of(labels: UInt16[np.ndarray, "h w"], object_id: int) -> Point | None:
-    """A pixel well inside the object and near its centre of mass; None where it has no pixel."""
-    inside = np.pad((labels == object_id).astype(np.uint8), 1)
-    ys, xs = np.nonzero(inside)
-    if not len(xs):
-        return None
-    depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[ys, xs]
-    from_centre = (xs - xs.mean()) ** 2 + (ys - ys.mean()) ** 2
-    nearest = np.argmin(np.where(depth >= depth.max() / 2, from_centre, np.inf))
-    return float(xs[nearest]) - 1, float(ys[nearest]) - 1

@@ -1,4 +1,4 @@
-"""A page measured in pixels, so that every picture on it is sharp and no text covers another; and films of such pages."""
+"""A page measured in pixels: pictures on it are sharp, and no text covers another. And films of such pages."""
 
 from __future__ import annotations
 
@@ -85,25 +85,31 @@ def save_png(rgb: Rgb, path: Path) -> None:
         Image.fromarray(rgb).save(temporary, format="PNG", optimize=True)
 
 
-def save_film(pages: Iterable[Rgb], path: Path, fps: Fraction) -> int:
-    """Write pages of one size as an mp4 and say how many there were; no file is left if that fails half-way."""
-    film: OverlayVideo | None = None
-    count = 0
+def save_pages(pages: Iterable[Rgb], picture: Path | None, film: Path | None, fps: Fraction) -> int:
+    """Write the last of some pages of one size as a PNG, and all of them as an mp4; says how many there were.
+
+    Where either path is None it is left out. Nothing is left of a film that fails half-way.
+    """
+    video: OverlayVideo | None = None
+    page, count = None, 0
     try:
         for page in pages:
-            size = FrameSize(*page.shape[:2])
-            film = film or OverlayVideo(path, fps, size)
-            time_s = float(count / fps)
-            nothing = MaskFrame(count, time_s, f"{count:05d}", np.zeros(size, np.uint16), ())
-            film.write(Frame(count, time_s, f"{count:05d}", page), nothing)
+            if film is not None:
+                size = FrameSize(*page.shape[:2])
+                video = video or OverlayVideo(film, fps, size)
+                time_s, name = float(count / fps), f"{count:05d}"
+                nothing = MaskFrame(count, time_s, name, np.zeros(size, np.uint16), ())
+                video.write(Frame(count, time_s, name, page), nothing)
             count += 1
     except BaseException:
-        if film is not None:
-            film.close()
-            path.unlink(missing_ok=True)
+        if video is not None and film is not None:
+            video.close()
+            film.unlink(missing_ok=True)
         raise
-    if film is not None:
-        film.close()
+    if video is not None:
+        video.close()
+    if page is not None and picture is not None:
+        save_png(page, picture)
     return count
 
 

@@ -15,6 +15,7 @@ from devos.data.catalog import VideoInfo, read_labels, read_picture
 from devos.errors import MaskError, OptionError
 from devos.evaluation.figures.sheet import FAINT, Rgb, Sheet, fitting, painted
 from devos.evaluation.metrics import region_similarity
+from devos.evaluation.scoring import Protocol, choose_protocol
 from devos.frames import FrameSize
 
 Labels = UInt16[np.ndarray, "h w"]
@@ -47,6 +48,14 @@ class Comparison:
         """The rows, without the truth."""
         return tuple(name for name in self.rows if name != TRUTH)
 
+    def checked(self, indices: Sequence[int]) -> tuple[int, ...]:
+        """The same frames; OptionError for one that the sequence has not."""
+        last = self.video.num_frames - 1
+        strays = [index for index in indices if not 0 <= index <= last]
+        if strays:
+            raise OptionError(f"sequence {self.video.name} has the frames 0 to {last}, but not {strays[0]}")
+        return tuple(indices)
+
     def labels(self, name: str, index: int) -> Labels:
         """The label map of a row for a frame; MaskError if it is no mask, or not of the frame's size."""
         labels = read_labels(self.rows[name][index])
@@ -74,10 +83,13 @@ def compare(video: VideoInfo, results: Mapping[str, Path], *, truth: bool, singl
         missing = [stem for stem, path in zip(video.stems, video.masks, strict=True) if path is None]
         if missing:
             raise MaskError(
-                f"{_counted(missing, video)} of sequence {video.name} have no true mask; leave out --truth, or add the masks"
+                f"{_counted(missing, video)} of sequence {video.name} have no true mask; "
+                "leave out --truth, or add the masks"
             )
         rows[TRUTH] = tuple(path for path in video.masks if path is not None)
     for name, folder in results.items():
+        if name == TRUTH:
+            raise OptionError(f"a method cannot be called {TRUTH!r}, for the true masks are; give it another name")
         home = folder / video.name if (folder / video.name).is_dir() else folder
         paths = tuple(home / f"{stem}.png" for stem in video.stems)
         missing = [path.stem for path in paths if not path.is_file()]
@@ -88,6 +100,20 @@ def compare(video: VideoInfo, results: Mapping[str, Path], *, truth: bool, singl
             )
         rows[name] = paths
     return Comparison(video, rows, single_object)
+
+
+def pick(videos: Sequence[VideoInfo], names: Sequence[str]) -> tuple[VideoInfo, ...]:
+    """The videos of these names, in the order of the names; all without any. OptionError for one that is not there."""
+    known = {video.name: video for video in videos}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise OptionError(f"there is no sequence {unknown[0]}; choose --sequence among {', '.join(known)}")
+    return tuple(known[name] for name in names) or tuple(videos)
+
+
+def is_single_object(video: VideoInfo) -> bool:
+    """Whether the first true mask is of 0 and 255, as those of DAVIS 2016 are: every value but 0 is the one object."""
+    return video.masks[0] is not None and choose_protocol([video]) is Protocol.DAVIS2016
 
 
 def _counted(missing: Sequence[str], video: VideoInfo) -> str:
@@ -116,7 +142,8 @@ def most_different(values: Sequence[float], count: int) -> tuple[int, ...]:
     if len(values) <= count:
         return tuple(range(len(values)))
     apart = max(1, len(values) // (2 * count))
-    free, chosen = np.ones(len(values), bool), []
+    free = np.ones(len(values), bool)
+    chosen: list[int] = []
     while len(chosen) < count:
         index = int(np.argmax(np.where(free, values, -np.inf)))
         chosen.append(index)
@@ -151,13 +178,15 @@ def strips_page(parts: Sequence[tuple[Comparison, Sequence[int]]]) -> Rgb:
         _HEADER + len(comparison.rows) * (panel.height + _GAP)
         for (comparison, _), panel in zip(parts, panels, strict=True)
     ]
-    height = sum(heights) + _BETWEEN * (len(parts) - 1) + _MARGIN
+    height = sum(heights) + _BETWEEN * (len(parts) - 1) + 2 * _MARGIN
     if height > _HIGHEST_PAGE:
         raise OptionError(f"{len(parts)} sequences make a page {height} pixels high; choose some with --sequence")
-    width = 2 * _MARGIN + names_width + max(
-        len(indices) * (panel.width + _GAP) for (_, indices), panel in zip(parts, panels, strict=True)
+    width = (
+        2 * _MARGIN
+        + names_width
+        + max(len(indices) * (panel.width + _GAP) for (_, indices), panel in zip(parts, panels, strict=True))
     )
-    sheet, top = Sheet(width, height), 0
+    sheet, top = Sheet(width, height), _MARGIN // 2
     for (comparison, indices), panel, block in zip(parts, panels, heights, strict=True):
         _draw_block(sheet, comparison, indices, panel, names_width, top)
         top += block + _BETWEEN
@@ -183,7 +212,9 @@ def _draw_block(
     sheet.text(_MARGIN, top + 16, comparison.video.name, size=13, weight="bold")
     for column, index in enumerate(indices):
         left = _MARGIN + names_width + column * (panel.width + _GAP)
-        sheet.text(left, top + 38, f"frame {index} · {100 * index / last:.0f} %", size=10, color=FAINT, width=panel.width)
+        sheet.text(
+            left, top + 38, f"frame {index} · {100 * index / last:.0f} %", size=10, color=FAINT, width=panel.width
+        )
     for row, name in enumerate(comparison.rows):
         row_top = top + _HEADER + row * (panel.height + _GAP)
         sheet.text(_MARGIN, row_top + panel.height / 2, name, size=11, weight="bold", width=names_width - 10)
