@@ -70,3 +70,8 @@ class MaskFrame:
     """One for each object that is followed at this frame, in the order of their ids."""
     probabilities: Float16[np.ndarray, "objects h w"] | None = None
     """For each of `scores`, its probability at each pixel; None unless asked for."""
+
+
+def frame_name(index: int) -> str:
+    """What a frame without a name of its own is called: its index, in five digits."""
+    return f"{index:05d}"

@@ -98,6 +98,25 @@ def test_the_record_says_what_ran_on_what_and_how_long(segment, out, clip, weigh
     assert sum(run["timings"].values()) == pytest.approx(run["seconds"], abs=0.1)
 
 
+def test_several_views_of_each_frame_are_recorded_and_change_the_result(segment, out):
+    segment()
+    plain = record(out)
+    assert plain["settings"]["flip"] is False and plain["settings"]["scales"] == [1.0]
+    presence = [row["presence"] for row in rows(out)]
+    result = segment("--flip", "--scales", "1,1.5", "--overwrite")
+    assert result.exit_code == 0, result.output
+    run = record(out)
+    assert run["settings"]["flip"] is True and run["settings"]["scales"] == [1.0, 1.5]
+    assert run["num_frames"] == 8 and run["object_ids"] == [1]
+    assert [row["presence"] for row in rows(out)] != presence
+
+
+@pytest.mark.parametrize("wrong", ["0.75,3", "1,1", "1,,2", "large"])
+def test_scales_that_cannot_be_are_refused_before_any_work(segment, out, wrong):
+    assert_refused(segment("--scales", wrong), "--scales are 1 to 5 different multiples of the size", wrong)
+    assert not out.exists()
+
+
 def test_a_folder_of_frames_keeps_its_names_and_takes_a_rate(segment, out, read_video):
     result = segment("--fps", 12.5, video="frames")
     assert result.exit_code == 0, result.output

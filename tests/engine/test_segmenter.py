@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 
 import pytest
 import torch
 
 import devos
 from devos.engine import segmenter as rooms
-from devos.engine.segmenter import Settings, choose_device, find_weights, load
+from devos.engine.segmenter import choose_device, find_weights, load
+from devos.engine.settings import Settings, parse_scales
 from devos.errors import OptionError, WeightsError
 from devos.model.checkpoint import save_weights
 
@@ -20,11 +22,24 @@ from devos.model.checkpoint import save_weights
         ({"memory_every": 0}, "--memory-every .* got 0"),
         ({"bank": 0}, "--bank .* got 0"),
         ({"flow": "farneback"}, "'farneback'; choose one of dis, none, raft"),
+        ({"scales": ()}, r"--scales are 1 to 5 different multiples of the size, each from 0\.5 to 2, .*; got none"),
+        ({"scales": (0.49,)}, r"--scales .* got 0\.49$"),
+        ({"scales": (1.0, 2.01)}, r"--scales .* got 1,2\.01$"),
+        ({"scales": (1.0, 1.5, 1.0)}, r"--scales .* different .* got 1,1\.5,1$"),
+        ({"scales": (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)}, r"--scales are 1 to 5 .* got 0\.5,0\.75,1,1\.25,1\.5,2$"),
+        ({"scales": (float("nan"),)}, r"--scales .* got nan$"),
     ],
 )
 def test_settings_out_of_range_are_refused(setting, words):
     with pytest.raises(OptionError, match=words):
         Settings(**setting)
+
+
+def test_scales_are_read_as_they_are_written_on_the_command_line():
+    assert parse_scales("0.75, 1,1.25") == (0.75, 1.0, 1.25)
+    for wrong in ("", "1;2", "1,,2", "large"):
+        with pytest.raises(OptionError, match=rf"as in 0\.75,1,1\.25; got {wrong or 'none'}$"):
+            parse_scales(wrong)
 
 
 def test_a_network_is_loaded_from_a_file_and_ready_for_use(segmenter, tmp_path):
@@ -37,6 +52,10 @@ def test_a_network_is_loaded_from_a_file_and_ready_for_use(segmenter, tmp_path):
     assert loaded.weights.info == {"step": 3}
     assert loaded.with_settings(bank=2).settings.bank == 2
     assert loaded.with_settings(bank=2).model is loaded.model
+    views = load(path, device="cpu", flip=True, scales=[0.5, 1.0]).settings
+    assert (views.flip, views.scales) == (True, (0.5, 1.0))
+    recorded = json.loads(json.dumps(asdict(views)))
+    assert loaded.with_settings(**recorded).settings == views
 
 
 def test_a_name_without_weights_is_told_as_such():

@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 Model = Annotated[str, typer.Option(help="Name of a model, or path of a weights file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Size = Annotated[int, typer.Option(help="Short side, in pixels, at which the network works.")]
+Flip = Annotated[bool, typer.Option("--flip", help="See each frame mirrored too, and average: twice the time.")]
+Scales = Annotated[
+    str,
+    typer.Option(metavar="N,N,...", help="See each frame at each of these multiples of --size, 0.5 to 2, and average, "
+                 "as in 0.75,1,1.25: about three times the time, more for larger ones."),
+]  # fmt: skip
 
 
 def segment(
@@ -30,6 +36,8 @@ def segment(
     memory_every: Annotated[int, typer.Option(help="Remember every n-th frame.")] = 5,
     bank: Annotated[int, typer.Option(help="Most frames that are remembered.")] = 6,
     flow: Annotated[str, typer.Option(help="Optical flow: dis, none or raft.")] = "dis",
+    flip: Flip = False,
+    scales: Scales = "1",
     fps: Annotated[
         float | None, typer.Option(help="Frame rate of a folder of frames; 24 unless given.", show_default=False)
     ] = None,
@@ -46,10 +54,12 @@ def segment(
 
     Writes OUT/masks/FRAME.png, OUT/overlay.mp4, OUT/objects.csv and OUT/run.json; prints a summary as JSON.
     """
+    from devos.engine.settings import parse_scales
+
     summary = run_with_bar(
         "following", video, masks, out, model=model, device=device, size=size, memory_every=memory_every, bank=bank,
-        flow=flow, fps=fps, overwrite=overwrite, resize_masks=resize_masks, snap_masks=snap_masks,
-        skip_bad_frames=skip_bad_frames,
+        flow=flow, flip=flip, scales=parse_scales(scales), fps=fps, overwrite=overwrite, resize_masks=resize_masks,
+        snap_masks=snap_masks, skip_bad_frames=skip_bad_frames,
     )  # fmt: skip
     typer.echo(json.dumps(summary.as_json(), indent=2))
 

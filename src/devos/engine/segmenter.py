@@ -4,45 +4,22 @@ from __future__ import annotations
 
 import importlib.resources
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 
+from devos.engine.session import Session
+from devos.engine.settings import Settings
 from devos.errors import OptionError, WeightsError
-from devos.flow.estimator import FLOW_NAMES
 from devos.model.checkpoint import Weights, load_weights
 from devos.model.devos import DeVOS
 
-if TYPE_CHECKING:
-    from devos.engine.session import Session
+__all__ = ["DEFAULT_MODEL", "Segmenter", "Settings", "choose_device", "find_weights", "load", "released_weights"]
 
 DEFAULT_MODEL = "devos-t"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How a video is followed. Recorded with every result."""
-
-    size: int = 384
-    """Short side, in pixels, at which the network sees a frame; results have the frame's own size."""
-    memory_every: int = 5
-    """A frame enters the memory bank every this many frames."""
-    bank: int = 6
-    """Most frames in the bank, annotated ones included."""
-    flow: str = "dis"
-    """The flow estimator: dis, none or raft."""
-
-    def __post_init__(self) -> None:
-        if not 64 <= self.size <= 4096:
-            raise OptionError(f"--size is a short side in pixels from 64 to 4096, got {self.size}")
-        if self.memory_every < 1:
-            raise OptionError(f"--memory-every is a number of frames from 1, got {self.memory_every}")
-        if self.bank < 1:
-            raise OptionError(f"--bank is a number of frames from 1, got {self.bank}")
-        if self.flow not in FLOW_NAMES:
-            raise OptionError(f"no flow estimator is called {self.flow!r}; choose one of {', '.join(FLOW_NAMES)}")
 
 
 @dataclass(frozen=True)
@@ -62,17 +39,26 @@ class Segmenter:
 
     def session(self) -> Session:
         """A fresh session, for one video."""
-        from devos.engine.session import Session
-
         return Session(self)
 
-    def with_settings(self, **changes: int | str) -> Segmenter:
-        """The same network with other settings."""
-        return replace(self, settings=replace(self.settings, **changes))  # type: ignore[arg-type]
+    def with_settings(self, **changes: Any) -> Segmenter:
+        """The same network with other settings, named as in `Settings`; OptionError if one is out of range."""
+        if "scales" in changes:
+            changes["scales"] = tuple(changes["scales"])  # a list where they come from `run.json`
+        return replace(self, settings=replace(self.settings, **changes))
 
 
-def load(model: str | Path = DEFAULT_MODEL, *, device: str = "auto", size: int = 384, memory_every: int = 5,
-         bank: int = 6, flow: str = "dis") -> Segmenter:  # fmt: skip
+def load(
+    model: str | Path = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    size: int = 384,
+    memory_every: int = 5,
+    bank: int = 6,
+    flow: str = "dis",
+    flip: bool = False,
+    scales: Sequence[float] = (1.0,),
+) -> Segmenter:
     """A network by its name, or from a weights file.
 
     `model`: `devos-t`, whose weights come with the package, or the path of a .safetensors file. `device`: auto, cpu,
@@ -82,7 +68,7 @@ def load(model: str | Path = DEFAULT_MODEL, *, device: str = "auto", size: int =
     >>> devos.load("devos-t", size=256).settings.size
     256
     """
-    settings = Settings(size=size, memory_every=memory_every, bank=bank, flow=flow)
+    settings = Settings(size=size, memory_every=memory_every, bank=bank, flow=flow, flip=flip, scales=tuple(scales))
     place = choose_device(device)
     path, sha256 = find_weights(model)
     net, weights = load_weights(path, None if sha256 is None else str(model))

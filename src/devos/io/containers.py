@@ -15,9 +15,9 @@ from av.error import FFmpegError
 from av.stream import Disposition
 
 from devos.errors import VideoError
-from devos.frames import Frame, FrameSize
+from devos.frames import Frame, FrameSize, frame_name
 from devos.io.pictures import is_picture_file
-from devos.io.reader import DEFAULT_FPS, OnSkip, VideoReader, frame_name
+from devos.io.reader import DEFAULT_FPS, OnSkip, VideoReader
 
 _ACCEPTED = "give a video file (mp4, mov, mkv, webm, avi, ...) or a folder of frames"
 _TEXT_FORMATS = ("tty", "ass", "srt", "webvtt", "subviewer", "lrc", "image2")

@@ -86,8 +86,3 @@ class VideoReader(ABC):
                 f"{self.path}: frame {name} is {size}, but the frames before it are {self.size}; "
                 "all frames of a video must have one size"
             )
-
-
-def frame_name(index: int) -> str:
-    """What the frame of a video file is called: its index, in five digits."""
-    return f"{index:05d}"

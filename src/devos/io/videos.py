@@ -12,9 +12,9 @@ from pathlib import Path
 from devos.errors import VideoError
 from devos.io.containers import VideoFile
 from devos.io.folders import FrameFolder
-from devos.io.reader import DEFAULT_FPS, OnSkip, VideoReader, frame_name
+from devos.io.reader import DEFAULT_FPS, OnSkip, VideoReader
 
-__all__ = ["DEFAULT_FPS", "OnSkip", "VideoReader", "frame_name", "open_video"]
+__all__ = ["DEFAULT_FPS", "OnSkip", "VideoReader", "open_video"]
 
 
 def open_video(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -15,9 +15,9 @@ import torch
 from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, load
 from devos.engine.session import Session
 from devos.errors import MaskError, OptionError, OutputError
+from devos.frames import frame_name
 from devos.io import GivenMasks, VideoReader, open_video, prepare_output, read_masks, write_json
 from devos.io.files import MASKS_FOLDER, OBJECTS_FILE, OVERLAY_FILE, RUN_FILE
-from devos.io.videos import frame_name
 from devos.pipeline.results import Clock, Results
 from devos.pipeline.versions import versions
 
@@ -77,6 +77,8 @@ def segment(
     memory_every: int | None = None,
     bank: int | None = None,
     flow: str | None = None,
+    flip: bool | None = None,
+    scales: Sequence[float] | None = None,
     fps: float | Fraction | None = None,
     overwrite: bool = False,
     resize_masks: bool = False,
@@ -89,9 +91,9 @@ def segment(
 
     `video`: a file or a folder of frames, whose rate is `fps`. `masks`: a PNG for the first frame, or a folder of PNGs
     named as their frames. `model`: a name, a weights file, or a `Segmenter`, with its own device and settings; `size`,
-    `memory_every`, `bank` and `flow` are those of `Settings`, each as the model has it unless given. All of it is
-    checked before any work. Raises a DevosError for whatever the user can mend. However the run ends, what is done
-    stays readable, and `out/run.json` tells how it ended.
+    `memory_every`, `bank`, `flow`, `flip` and `scales` are those of `Settings`, each as the model has it unless given.
+    All of it is checked before any work. Raises a DevosError for whatever the user can mend. However the run ends,
+    what is done stays readable, and `out/run.json` tells how it ended.
 
     >>> import devos
     >>> summary = devos.segment("clip.mp4", "first.png", "out", size=64)
@@ -110,7 +112,8 @@ def segment(
         with clock.part("check"):
             given = read_masks(masks, reader, resize=resize_masks, snap=snap_masks)
         with clock.part("load"):
-            settings = {"size": size, "memory_every": memory_every, "bank": bank, "flow": flow}
+            settings = {"size": size, "memory_every": memory_every, "bank": bank, "flow": flow, "flip": flip,
+                        "scales": scales}  # fmt: skip
             segmenter = _segmenter(model, device, {k: v for k, v in settings.items() if v is not None})
             session = segmenter.session()
         # Last of the checks, since with `overwrite` it removes what an earlier run wrote.

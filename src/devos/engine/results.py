@@ -1,0 +1,66 @@
+"""The network's answer as the user has it: ids at the frame's own size, and how sure it is of each object."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float, UInt8, UInt16
+from torch import Tensor
+from torch.nn import functional as F
+
+from devos.frames import Frame, MaskFrame, ObjectScore
+from devos.masks import to_full_size
+
+Labels = UInt16[np.ndarray, "h w"] | UInt8[np.ndarray, "h w"]
+"""The user's object id at each pixel, 0 for background."""
+
+
+def mask_frame(frame: Frame, answer: Float[Tensor, "rows h4 w4"], ids: Sequence[int], labels: Labels | None,
+               named: Sequence[int], keep_probabilities: bool) -> MaskFrame:  # fmt: skip
+    """Probabilities as labels at the frame's size, what was given put back exactly.
+
+    `answer`: row 0 background, then a row for each of `ids`; rows sum to 1. `labels`: what was given for this frame,
+    None if nothing was; it says where each of `named` is.
+    """
+    full = to_full_size(answer[0], answer[1:], frame.size, keep_probabilities)
+    marked = np.array([0, *ids], np.uint16)[full.winner.cpu().numpy()]
+    soft = None if full.probabilities is None else full.probabilities.half().cpu().numpy()
+    certainty = full.certainty.cpu().numpy()
+    if labels is not None:
+        marked, soft = _restore_given(marked, soft, labels, named, ids)
+        certainty = np.where((labels > 0) | np.isin(marked, named), np.float32(1), certainty)
+    scores = _scores(ids, named if labels is not None else (), answer[1:], marked, certainty)
+    return MaskFrame(frame.index, frame.time_s, frame.name, marked, scores, soft)
+
+
+def _restore_given(
+    answer: UInt16[np.ndarray, "h w"], soft: np.ndarray | None, labels: Labels, named: Sequence[int],
+    ids: Sequence[int],
+) -> tuple[UInt16[np.ndarray, "h w"], np.ndarray | None]:  # fmt: skip
+    """What was given stands, pixel for pixel: a named object is where it was drawn and nowhere else."""
+    restored = np.where(np.isin(answer, list(named)), 0, answer)
+    restored = np.where(labels > 0, labels, restored).astype(np.uint16)
+    if soft is not None:
+        soft = np.where(labels > 0, np.float16(0), soft)
+        for object_id in named:
+            soft[ids.index(object_id)] = labels == object_id
+    return restored, soft
+
+
+def _scores(ids: Sequence[int], given: Sequence[int], maps: Float[Tensor, "objects h4 w4"],
+            labels: UInt16[np.ndarray, "h w"],
+            certainty: Float[np.ndarray, "h w"]) -> tuple[ObjectScore, ...]:  # fmt: skip
+    """Presence: the highest mean probability of a 3 x 3 neighbourhood at stride 4; what was given is certain."""
+    peaks = F.avg_pool2d(maps[:, None], 3, stride=1, padding=1, count_include_pad=False).amax((1, 2, 3)).tolist()
+    row = np.zeros(int(max(ids)) + 1, np.int64)
+    row[list(ids)] = np.arange(1, len(ids) + 1)
+    rows = row[labels].ravel()
+    counts = np.bincount(rows, minlength=len(ids) + 1)[1:]
+    sums = np.bincount(rows, weights=certainty.ravel(), minlength=len(ids) + 1)[1:]
+    scores = []
+    for object_id, peak, count, total in zip(ids, peaks, counts, sums, strict=True):
+        presence = float(count > 0) if object_id in given else peak
+        confidence = float(total / count) if count else 0.0
+        scores.append(ObjectScore(object_id, round(presence, 4), round(confidence, 4)))
+    return tuple(scores)
