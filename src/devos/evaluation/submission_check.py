@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -57,17 +59,20 @@ OTHER_NUMBER = Kind("another number of sequences than the benchmark has", "see w
 GAP = Kind("gaps in the frames' numbers", "the server wants every frame")
 
 _JUNK_PARTS = ("__MACOSX",)
-_DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError)
+_NO_ZIP = (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error)
+"""What opening a file that is no zip, or a damaged one, raises."""
+_DAMAGED = (*_NO_ZIP, zlib.error, lzma.LZMAError, OSError, EOFError, RuntimeError, ValueError)
+"""What reading an entry of a damaged zip raises."""
 
-_GOOD = (
-    ("layout", (WRAPPER, NO_TOP, MIXED_LAYOUT, UNSAFE_NAME, STRAY_FILE, TWICE)),
-    ("sequences", (MISSING_SEQUENCE, OTHER_SEQUENCE, ONE_SEQUENCE, OTHER_NUMBER)),
-    ("frames", (MISSING_FRAME, WRONG_DIGITS, NO_SUCH_FRAME, MORE_FRAMES, GAP)),
-    ("PNG modes", (UNREADABLE_MASK, COLOURED, ODD_DEPTH, SHUFFLED)),
-    ("sizes", (WRONG_SIZE,)),
-    ("ids", (FOREIGN_ID, EARLY_ID, LONE_255, VOID_HERE)),
+_ASPECTS = (
+    ("layout", "layout", (WRAPPER, NO_TOP, MIXED_LAYOUT, UNSAFE_NAME, STRAY_FILE, TWICE)),
+    ("sequences", "", (MISSING_SEQUENCE, OTHER_SEQUENCE, ONE_SEQUENCE, OTHER_NUMBER)),
+    ("frames", "frame names", (MISSING_FRAME, WRONG_DIGITS, NO_SUCH_FRAME, MORE_FRAMES, GAP)),
+    ("PNG modes", "PNG modes", (UNREADABLE_MASK, COLOURED, ODD_DEPTH, SHUFFLED)),
+    ("sizes", "one size in each sequence", (WRONG_SIZE,)),
+    ("ids", "no void", (FOREIGN_ID, EARLY_ID, LONE_255, VOID_HERE)),
 )
-"""What is looked at, and the findings that speak against it."""
+"""What is looked at with the benchmark's folder, what without it, and the findings that speak against it."""
 
 
 @dataclass(frozen=True)
@@ -128,13 +133,16 @@ def check_submission(
                 _check_with(benchmark, packed, read, problems, notes)
             else:
                 _check_alone(known, packed, read, problems, notes)
-    except zipfile.BadZipFile as error:
-        raise InputError(f"{path} is not a zip ({error}); pack the masks with `devos submit`") from error
+    except _NO_ZIP as error:
+        raise InputError(
+            f"{path} is not a zip that can be read ({error}); pack the masks with `devos submit`"
+        ) from error
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}); name a zip file") from error
     for kind in (VOID_HERE, ODD_DEPTH):
         notes.move(kind, problems)
-    good = tuple(what for what, against in _GOOD if not any(kind in problems for kind in against))
+    aspects = ((full if benchmark else alone, against) for full, alone, against in _ASPECTS)
+    good = tuple(what for what, against in aspects if what and not any(kind in problems for kind in against))
     said = ((*benchmark.notes,) if benchmark else ()) + notes.lines()
     return CheckReport(known, rules is None, len(packed.sequences), packed.num_masks, good, problems.lines(), said)
 
@@ -157,7 +165,13 @@ def _packed(archive: zipfile.ZipFile, problems: Findings) -> Packed:
     folders: dict[str, str] = {}
     for info in archive.infolist():
         path = PurePosixPath(info.filename)
-        if path.is_absolute() or ".." in path.parts or "\\" in info.filename or ":" in info.filename:
+        if (
+            not info.filename
+            or path.is_absolute()
+            or ".." in path.parts
+            or "\\" in info.filename
+            or ":" in info.filename
+        ):
             problems.add(UNSAFE_NAME, repr(info.filename))
         elif info.is_dir() and not set(path.parts) & set(_JUNK_PARTS):
             continue

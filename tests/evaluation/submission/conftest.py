@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
@@ -65,6 +66,8 @@ def make(tmp_path: Path) -> Callable[[Dataset], tuple[Path, Path]]:
 
     def write(dataset: Dataset) -> tuple[Path, Path]:
         root, masks, meta = tmp_path / "root", tmp_path / "masks", {}
+        for folder in (root, masks):
+            shutil.rmtree(folder, ignore_errors=True)  # of another benchmark, in the same test
         between = "480p" if dataset is Dataset.DAVIS else "."
         names = Draw.frames(dataset)
         for sequence, ids in zip(Draw.names[dataset], Draw.objects, strict=True):
