@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from devos.data.catalog import Labels, VideoInfo
+from devos.data.catalog import Labels, VideoInfo, read_labels
 from devos.errors import MaskError
 from devos.evaluation.scoring import VOID, Protocol, true_labels
 from devos.frames import FrameSize
@@ -16,8 +17,8 @@ from devos.frames import FrameSize
 class LabelPair(NamedTuple):
     """What is true and what was predicted on one frame, both at the frame's size; 0 is background."""
 
-    index: int
-    """Of the frame in its sequence, from 0."""
+    frame: int
+    """Its index in the sequence, from 0."""
     truth: Labels
     predicted: Labels
 
@@ -46,3 +47,23 @@ def label_pairs(video: VideoInfo, predicted: Iterable[Labels], protocol: Protoco
                 "predict at the frame's own size"
             )
         yield LabelPair(index, truth, counted(labels, protocol))
+
+
+def saved_pair(video: VideoInfo, folder: Path | None, frame: int, protocol: Protocol) -> tuple[Labels, Labels | None]:
+    """The true labels of a frame, and those in FOLDER/SEQUENCE/FRAME.png or, of a lone sequence, FOLDER/FRAME.png.
+
+    None for the latter where there is no such file, or no folder. MaskError if it is of another size.
+    """
+    truth = counted(true_labels(video, frame), protocol)
+    name = f"{video.stems[frame]}.png"
+    homes = (folder / video.name, folder) if folder is not None else ()
+    path = next((home / name for home in homes if (home / name).is_file()), None)
+    if path is None:
+        return truth, None
+    predicted = counted(read_labels(path), protocol)
+    if predicted.shape != truth.shape:
+        raise MaskError(
+            f"{path} is {FrameSize(*predicted.shape)}, but the true mask is {FrameSize(*truth.shape)}; "
+            "give masks of the frame's own size"
+        )
+    return truth, predicted

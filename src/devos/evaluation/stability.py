@@ -89,7 +89,7 @@ def temporal_stability(
     last_picture: Picture | None = None
     for pair in label_pairs(video, predicted, protocol):
         picture = _picture(video, pair)
-        if last is not None and last_picture is not None and pair.index == last.index + 1:
+        if last is not None and last_picture is not None and pair.frame == last.frame + 1:
             to_prev, trusted = trusted_flow(flow, last_picture, picture)
             for object_id, value in _pair_values(last, pair, to_prev, trusted).items():
                 values.setdefault(object_id, []).append(value)
@@ -144,14 +144,15 @@ def _from_inside(to_prev: Float32[np.ndarray, "2 h w"]) -> Bool[np.ndarray, "h w
     height, width = to_prev.shape[1:]
     x = to_prev[0] + np.arange(width, dtype=np.float32)
     y = to_prev[1] + np.arange(height, dtype=np.float32)[:, None]
-    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    inside: np.ndarray = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
+    return inside
 
 
 def _picture(video: VideoInfo, pair: LabelPair) -> Picture:
-    picture = read_picture(video.frames[pair.index])
+    picture = read_picture(video.frames[pair.frame])
     if picture.shape[:2] != pair.truth.shape:
         raise VideoError(
-            f"{video.frames[pair.index]} is {FrameSize(*picture.shape[:2])}, but its true mask is "
+            f"{video.frames[pair.frame]} is {FrameSize(*picture.shape[:2])}, but its true mask is "
             f"{FrameSize(*pair.truth.shape)}; stability needs pictures of the masks' size"
         )
     return picture
