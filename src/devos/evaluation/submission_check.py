@@ -58,6 +58,8 @@ OTHER_SEQUENCE = Kind("folders that are no sequence of the benchmark", "leave th
 OTHER_NUMBER = Kind("another number of sequences than the benchmark has", "see with --root which are missing")
 GAP = Kind("gaps in the frames' numbers", "the server wants every frame")
 
+_HERE = {MORE_FRAMES: Kind("masks of frames that the server does not want")}
+"""Other words for what `devos submit` would have left out."""
 _JUNK_PARTS = ("__MACOSX",)
 _NO_ZIP = (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError, struct.error)
 """What opening a file that is no zip, or a damaged one, raises."""
@@ -143,7 +145,7 @@ def check_submission(
         notes.move(kind, problems)
     aspects = ((full if benchmark else alone, against) for full, alone, against in _ASPECTS)
     good = tuple(what for what, against in aspects if what and not any(kind in problems for kind in against))
-    said = ((*benchmark.notes,) if benchmark else ()) + notes.lines()
+    said = ((*benchmark.notes,) if benchmark else ()) + notes.lines(_HERE)
     return CheckReport(known, rules is None, len(packed.sequences), packed.num_masks, good, problems.lines(), said)
 
 

@@ -84,14 +84,15 @@ def first_masks_at(sequence: Asked, frame: str) -> Labels | None:
 
 
 def _record(segmenter: Segmenter, benchmark: Benchmark) -> dict[str, Any]:
-    """What must be the same for a stopped run to go on."""
-    return {
+    """What must be the same for a stopped run to go on, as JSON gives it back."""
+    record = {
         "benchmark": benchmark.rules.title,
         "root": str(benchmark.root.resolve()),
         "model": segmenter.model.config.name,
         "sha256": segmenter.weights.sha256 if segmenter.weights is not None else None,
         "settings": asdict(segmenter.settings),
     }
+    return dict(json.loads(json.dumps(record)))
 
 
 def _open_folder(folder: Path, record: Mapping[str, Any]) -> None:
