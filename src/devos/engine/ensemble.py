@@ -3,11 +3,10 @@
 Each view is a recurrence of its own: it has its own memory, in which it remembers its own masks, and its own optical
 flow; only the answers meet. The field does it in three ways: the answers averaged after whole independent runs (XMem's
 `merge_multi_scale.py`); averaged at each frame, each view remembering its own masks (AOT's evaluator as it is now);
-or each view remembering the average (AOT's evaluator at first; Cutie's flip). The first two give the same masks, save
-where masks are given later. Ours is the second: a view is then followed exactly as if it were alone, by the same
-`DeVOS.step`. Remembering the average was tried with devos-t at 192 pixels on sequences of the training set, J&F: flip
-on seven, 82.1 with own masks and 82.2 with the average (one view: 81.7); scales 0.75, 1 and 1.25 on five of them, 78.9
-and 78.1 (one view: 79.1).
+or each view remembering the average (AOT's evaluator at first; Cutie's flip). The first two come to the same. Ours
+is the second: a view is followed exactly as if it were alone, by the same `DeVOS.step`. Remembering the average was
+tried with devos-t at 192 pixels on sequences of the training set, J&F: flip on seven, 82.1 with own masks and 82.2 with
+the average (one view: 81.7); scales 0.75, 1 and 1.25 on five of them, 78.9 and 78.1 (one view: 79.1).
 """
 
 from __future__ import annotations
