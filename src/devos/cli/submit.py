@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from devos.cli.progress import say
+from devos.cli.segment import Flip
 
 if TYPE_CHECKING:
     from devos.evaluation.submission_rules import Benchmark
@@ -62,9 +63,16 @@ def _command_for(dataset: DatasetChoice) -> Callable[..., None]:
         flow: Annotated[str | None, typer.Option(help="Optical flow of the model: dis, none or raft.")] = None,
         memory_every: Annotated[int | None, typer.Option(help="The model remembers every n-th frame.")] = None,
         bank: Annotated[int | None, typer.Option(help="Most frames that the model remembers.")] = None,
+        flip: Flip = False,
+        scales: Annotated[
+            str | None, typer.Option(metavar="N,N,...", help="The model sees each frame at these multiples of --size.")
+        ] = None,
         device: Annotated[str | None, typer.Option(help="Where the model runs: cpu, cuda, ...")] = None,
     ) -> None:
-        settings = {"size": size, "flow": flow, "memory_every": memory_every, "bank": bank, "device": device}
+        settings = {
+            "size": size, "flow": flow, "memory_every": memory_every, "bank": bank, "flip": flip or None,
+            "scales": scales, "device": device,
+        }  # fmt: skip
         settings = {name: value for name, value in settings.items() if value is not None}
         _check_options(masks, model, masks_out, settings)
         from devos.evaluation.submission import check_output
@@ -133,8 +141,11 @@ def _check_options(masks: Path | None, model: str | None, masks_out: Path | None
 
 def _run_model(name: str, settings: dict[str, Any], benchmark: Benchmark, folder: Path) -> None:
     from devos.engine.segmenter import load
+    from devos.engine.settings import parse_scales
     from devos.evaluation.submission_run import num_frames_to_run, run_model
 
+    if "scales" in settings:
+        settings = {**settings, "scales": parse_scales(settings["scales"])}
     segmenter = load(name, **settings)
     total = num_frames_to_run(benchmark)
     with _bar("following") as advance:
@@ -159,7 +170,7 @@ def _pack(benchmark: Benchmark, masks: Path, out: Path, *, overwrite: bool) -> N
         say(f"wrong: {line}")
     if plan.problems:
         raise MaskError(f"{masks} breaks the rules of {benchmark.rules.title} in {len(plan.problems)} ways, named "
-                        "above; nothing was written")  # fmt: skip
+                        "above; no zip was written")  # fmt: skip
     with _bar("packing") as advance:
         done = write_submission(plan, out, overwrite=overwrite, on_mask=lambda: advance(1, total))
     if benchmark.rules.unconfirmed:
