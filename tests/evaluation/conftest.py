@@ -14,8 +14,14 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 
 @pytest.fixture(scope="session")
 def golden() -> dict[str, Any]:
-    """What the official DAVIS programs gave."""
+    """What functions of the official DAVIS programs give."""
     return json.loads((GOLDEN / "davis.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def official() -> dict[str, Any]:
+    """What the official programs gave for the masks, and functions of MOSE v2 for single masks."""
+    return json.loads((GOLDEN / "official.json").read_text())
 
 
 @pytest.fixture(scope="session")

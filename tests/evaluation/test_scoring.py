@@ -12,15 +12,6 @@ from devos.evaluation.benchmark import evaluate
 from devos.evaluation.predictors import SavedMasks
 from devos.evaluation.scoring import Protocol, choose_protocol, score_sequence
 
-PROTOCOLS = {"davis2017": Protocol.DAVIS2017, "davis2016": Protocol.DAVIS2016}
-CASES = (
-    *("c01_blobs", "c02_empty_pred", "c03_empty_gt", "c04_vanish_reappear", "c05_onepixel", "c06_border"),
-    *("c07_idgaps", "c08_late_low", "c09_late_high", "c10_void", "c11_extra_id", "c12_many20", "c13_perfect"),
-    *("c14_single2016", "c15_single255", "c16_sizes", "c17_short"),
-)
-ABORTED = {("c09_late_high", "davis2017"), ("c11_extra_id", "davis2017"), ("c15_single255", "davis2017")}
-"""Where the official program stops and gives no figure."""
-
 
 def write_video(folder: Path, label_maps: list[np.ndarray]) -> VideoInfo:
     folder.mkdir(parents=True)
@@ -33,28 +24,6 @@ def square(value: int, left: int = 4) -> np.ndarray:
     labels = np.zeros((20, 30), np.uint16)
     labels[5:15, left : left + 10] = value
     return labels
-
-
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("protocol", PROTOCOLS)
-def test_every_figure_is_that_of_the_official_program(golden, golden_masks, case, protocol):
-    if (case, protocol) in ABORTED:
-        assert protocol not in golden["cases"][case]
-        return
-    expected = golden["cases"][case][protocol]
-    folder = golden_masks / case
-    scores = evaluate(find_masks(folder / "gt"), SavedMasks(folder / "pred"), PROTOCOLS[protocol], workers=1)
-    assert {score.name for score in scores.sequences} == expected["sequences"].keys()
-    for score in scores.sequences:
-        wanted = expected["sequences"][score.name]
-        assert [str(object_id) for object_id in score.objects] == sorted(wanted, key=int)
-        for object_id, quality in score.objects.items():
-            for measure, ours in (("J", quality.region), ("F", quality.boundary)):
-                figures = wanted[str(object_id)][measure]
-                assert vars(ours) == pytest.approx(figures, abs=1e-6), (score.name, object_id, measure)
-    names = ("J-Mean", "F-Mean") if protocol == "davis2017" else ("J(M)", "F(M)")
-    assert (scores.means.j, scores.means.f) == pytest.approx([expected["global"][name] for name in names], abs=1e-6)
-    assert scores.means.jf == pytest.approx((scores.means.j + scores.means.f) / 2)
 
 
 def test_a_predicted_id_that_the_truth_never_has_is_ignored_and_named(golden_masks):
@@ -91,7 +60,7 @@ def test_masks_of_0_and_255_have_no_object_under_davis2017(tmp_path):
 
 def test_a_sequence_of_two_frames_cannot_be_scored(tmp_path):
     video = write_video(tmp_path / "clip", [square(1)] * 2)
-    with pytest.raises(MaskError, match="clip has 2 frames; at least 3"):
+    with pytest.raises(MaskError, match="clip has 2 frames with a true mask; none is left to score"):
         score_sequence(video, [square(1)] * 2, Protocol.DAVIS2017)
 
 

@@ -9,6 +9,7 @@ The layout is that of DAVIS; the resolution folder and ImageSets may be left out
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,8 +88,13 @@ def find_masks(folder: Path) -> tuple[VideoInfo, ...]:
 
 def read_labels(path: Path) -> Labels:
     """The ids in a mask file. Palette and grey values are the ids; colours are never looked at."""
+    return decode_labels(path, None)
+
+
+def decode_labels(path: Path, data: bytes | None) -> Labels:
+    """The ids in a mask file whose content is `data`, or is yet to be read; MaskError, naming `path`, if it is none."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path if data is None else io.BytesIO(data)) as image:
             if image.mode not in _LABEL_MODES:
                 raise MaskError(
                     f"{path} is a colour picture ({image.mode}); a mask needs one palette or grey value per pixel, "

@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 
-from devos.data.catalog import VideoInfo
-from devos.evaluation.predictors import Predictor
-from devos.evaluation.scoring import ObjectQuality, Protocol, SequenceScore, score_sequence
+from devos.data.catalog import Labels, VideoInfo
+from devos.evaluation.cache import Digests, Question, ScoreCache
+from devos.evaluation.label_files import read_label_file
+from devos.evaluation.meta import Meta
+from devos.evaluation.predictors import Predictor, SavedMasks
+from devos.evaluation.protocols import Protocol, rules_of
+from devos.evaluation.quality import Means, ObjectQuality, SequenceScore
+from devos.evaluation.scoring import NO_META, SequenceScorer, score_sequence
+
+__all__ = ["Means", "Scores", "evaluate"]
 
 _FRAMES_WORTH_A_POOL = 200
 """Starting processes takes longer than scoring fewer frames than this."""
-
-
-@dataclass(frozen=True)
-class Means:
-    """J, F and their mean, each a mean over objects that all weigh the same; in [0, 1]."""
-
-    jf: float
-    j: float
-    f: float
-
-    @classmethod
-    def of(cls, objects: Iterable[ObjectQuality]) -> Means:
-        """The means over these objects, of which there is at least one."""
-        pairs = [(quality.region.mean, quality.boundary.mean) for quality in objects]
-        j, f = (sum(values) / len(values) for values in zip(*pairs, strict=True))
-        return cls(jf=(j + f) / 2, j=j, f=f)
 
 
 @dataclass(frozen=True)
@@ -49,8 +41,23 @@ class Scores:
 
     @property
     def means(self) -> Means:
-        """The headline: a sequence of five objects weighs five times one of a single object."""
-        return Means.of(self.objects)
+        """The headline, as the protocol has it; by most, a sequence of five objects weighs five times one of one."""
+        return rules_of(self.protocol).means(self.objects)
+
+    @property
+    def extras(self) -> dict[str, float]:
+        """The protocol's further figures over all objects, by their names: G, J seen, J&F_dot, V, ..."""
+        return rules_of(self.protocol).extras(self.objects)
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """The names of what is measured: those of an object's `region`, of its `boundary`, and of its `others`."""
+        return rules_of(self.protocol).measures
+
+
+OnSequence = Callable[[SequenceScore], None]
+OnFrame = Callable[[str, int], None]
+"""Told the name of a sequence and how many more of its frames are done."""
 
 
 def evaluate(
@@ -58,45 +65,97 @@ def evaluate(
     predictor: Predictor,
     protocol: Protocol,
     *,
+    meta: Meta = NO_META,
     workers: int | None = None,
-    on_sequence: Callable[[SequenceScore], None] = lambda score: None,
+    cache: ScoreCache | None = None,
+    on_sequence: OnSequence = lambda score: None,
+    on_frame: OnFrame = lambda name, count: None,
 ) -> Scores:
     """Predict and score every video.
 
     `workers` processes share the videos, by default one for each CPU core; 1 stays in this process, as a predictor must
     that cannot be pickled. The processes are spawned: call this from under `if __name__ == "__main__"`. `on_sequence`
-    is called in this process as each video is done, in any order.
+    is called in this process as each video is done, in any order; `on_frame` as its frames are, one by one in this
+    process and all at once from others. `cache` keeps the scores of saved masks, of nothing else.
     """
     workers = min(workers or os.cpu_count() or 1, len(videos))
     if workers < 1:
         raise ValueError("expected at least one video and one worker")
+    job = _Job(predictor, protocol, meta, cache)
     if workers == 1 or sum(video.num_frames for video in videos) < _FRAMES_WORTH_A_POOL:
         scores = {}
         for video in videos:
-            scores[video.name] = score_sequence(video, predictor(video), protocol)
+            scores[video.name] = job.score(video, on_frame)
             on_sequence(scores[video.name])
     else:
-        scores = _evaluate_in_pool(videos, predictor, protocol, workers, on_sequence)
+        scores = _evaluate_in_pool(videos, job, workers, on_sequence, on_frame)
     return Scores(protocol, tuple(scores[video.name] for video in videos))
 
 
+@dataclass(frozen=True)
+class _Job:
+    """What is to be done with each video; it can be sent to another process."""
+
+    predictor: Predictor
+    protocol: Protocol
+    meta: Meta
+    cache: ScoreCache | None
+
+    def score(self, video: VideoInfo, on_frame: OnFrame) -> SequenceScore:
+        """Score one video."""
+        if isinstance(self.predictor, SavedMasks):
+            return self._score_saved(video, self.predictor, on_frame)
+        predicted = _counted(self.predictor(video), lambda: on_frame(video.name, 1))
+        return score_sequence(video, predicted, self.protocol, self.meta)
+
+    def _score_saved(self, video: VideoInfo, saved: SavedMasks, on_frame: OnFrame) -> SequenceScore:
+        """Read just the masks that are scored; not even measure them if the cache knows their score."""
+        read = Digests()
+        scorer = SequenceScorer(video, self.protocol, self.meta, read_label_file if self.cache is None else read.read)
+        files = saved.files(video, scorer.frames)
+        question = Question(video, self.protocol, self.meta, scorer.truth_files, files)
+        if self.cache is not None and (known := self.cache.find(question.key(_digests_of(question)))):
+            on_frame(video.name, video.num_frames)
+            return known
+        on_frame(video.name, video.num_frames - len(files))
+        for index, path in zip(scorer.frames, files, strict=True):
+            scorer.add(index, read_label_file(path) if self.cache is None else read.read(path))
+            on_frame(video.name, 1)
+        score = scorer.result()
+        if self.cache is not None and read.steady:
+            # By what was read while scoring: a file may have changed since the cache was asked.
+            self.cache.keep(question.key(read.of), score)
+        return score
+
+
+def _digests_of(question: Question) -> dict[Path, str]:
+    digests = Digests()
+    for path in (*question.truth, *question.predicted):
+        digests.note(path)
+    return digests.of
+
+
+def _counted(maps: Iterator[Labels], on_each: Callable[[], None]) -> Iterator[Labels]:
+    for labels in maps:
+        yield labels
+        on_each()
+
+
 def _evaluate_in_pool(
-    videos: Sequence[VideoInfo],
-    predictor: Predictor,
-    protocol: Protocol,
-    workers: int,
-    on_sequence: Callable[[SequenceScore], None],
+    videos: Sequence[VideoInfo], job: _Job, workers: int, on_sequence: OnSequence, on_frame: OnFrame
 ) -> dict[str, SequenceScore]:
     scores = {}
     spawn = multiprocessing.get_context("spawn")
+    frames = {video.name: video.num_frames for video in videos}
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         # The longest first, so that none is left to run alone at the end.
         ordered = sorted(videos, key=lambda video: -video.num_frames)
-        futures = [pool.submit(_predict_and_score, video, predictor, protocol) for video in ordered]
+        futures = [pool.submit(_score_quietly, job, video) for video in ordered]
         try:
             for future in as_completed(futures):
                 score = future.result()
                 scores[score.name] = score
+                on_frame(score.name, frames[score.name])
                 on_sequence(score)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -104,5 +163,5 @@ def _evaluate_in_pool(
     return scores
 
 
-def _predict_and_score(video: VideoInfo, predictor: Predictor, protocol: Protocol) -> SequenceScore:
-    return score_sequence(video, predictor(video), protocol)
+def _score_quietly(job: _Job, video: VideoInfo) -> SequenceScore:
+    return job.score(video, lambda name, count: None)

@@ -6,7 +6,7 @@ the segmenter can be sent to another process.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from jaxtyping import Float32, UInt8
 
 from devos.data.catalog import Labels, VideoInfo, read_labels, read_picture
 from devos.errors import MaskError, OutputError, VideoError
-from devos.evaluation.scoring import Protocol, first_labels
+from devos.evaluation.scoring import Protocol, given_labels
 from devos.flow.estimator import DisFlow
 from devos.flow.warp import resize_field, warp_to_current
 from devos.io.files import output_error
@@ -37,19 +37,27 @@ class SavedMasks:
     """The folder of sequence folders, or one sequence's own folder."""
 
     def __call__(self, video: VideoInfo) -> Iterator[Labels]:
-        """The saved masks; the first and the last, which are not scored, may be missing."""
+        """The saved masks. Those that no protocol scores may be missing: the first, the last, where no truth is."""
         home = self._home(video)
         for index, stem in enumerate(video.stems):
             path = home / f"{stem}.png"
-            if path.is_file():
-                yield read_labels(path)
-            elif index in (0, video.num_frames - 1):
-                yield np.zeros((1, 1), np.uint16)
+            if path.is_file() or not (index in (0, video.num_frames - 1) or video.masks[index] is None):
+                yield read_labels(self._checked(path, video))
             else:
-                raise MaskError(
-                    f"{path} is missing; every frame of sequence {video.name} needs a mask, named as the true one "
-                    "(only the first and the last may be left out)"
-                )
+                yield np.zeros((1, 1), np.uint16)
+
+    def files(self, video: VideoInfo, indices: Iterable[int]) -> tuple[Path, ...]:
+        """The files of some frames' masks; MaskError if one is missing."""
+        home, stems = self._home(video), video.stems
+        return tuple(self._checked(home / f"{stems[index]}.png", video) for index in indices)
+
+    def _checked(self, path: Path, video: VideoInfo) -> Path:
+        if not path.is_file():
+            raise MaskError(
+                f"{path} is missing; every frame of sequence {video.name} needs a mask, named as the true one "
+                "(only those that are not scored may be left out, as the first and the last of DAVIS)"
+            )
+        return path
 
     def _home(self, video: VideoInfo) -> Path:
         home = self.folder / video.name
@@ -62,38 +70,41 @@ class SavedMasks:
 
 @dataclass(frozen=True)
 class CopyFirst:
-    """The first mask on every frame: what a score is worth if nothing is done at all."""
+    """The given mask on every frame: what a score is worth if nothing is done at all."""
 
     protocol: Protocol
 
     def __call__(self, video: VideoInfo) -> Iterator[Labels]:
-        """The same labels for every frame."""
-        labels = first_labels(video, self.protocol)
-        for _ in range(video.num_frames):
+        """The same labels for every frame, but for objects that are given later."""
+        given = given_labels(video, self.protocol)
+        labels = _nothing(video, given)
+        for index in range(video.num_frames):
+            labels = _with_given(labels, given.get(index))
             yield labels
 
 
 @dataclass(frozen=True)
 class FlowWarp:
-    """The first mask moved from frame to frame along optical flow, and nothing else."""
+    """The given mask moved from frame to frame along optical flow, and nothing else."""
 
     protocol: Protocol
 
     def __call__(self, video: VideoInfo) -> Iterator[Labels]:
         """The first mask, then what the flow makes of it."""
         flow = DisFlow()
-        labels = first_labels(video, self.protocol)
+        given = given_labels(video, self.protocol)
+        labels = _with_given(_nothing(video, given), given.get(0))
         yield labels
         pictures = _pictures(video)
         previous = next(pictures)
-        for current in pictures:
-            labels = _move(labels, flow, previous, current)
+        for index, current in enumerate(pictures, start=1):
+            labels = _with_given(_move(labels, flow, previous, current), given.get(index))
             yield labels
             previous = current
 
 
 class ModelPredictor:
-    """A trained segmenter, given the mask of the first frame and nothing more."""
+    """A trained segmenter, given each object once, where it is first: by most protocols, on the first frame."""
 
     def __init__(self, segmenter: Segmenter, protocol: Protocol) -> None:
         self._segmenter = segmenter
@@ -102,10 +113,9 @@ class ModelPredictor:
     def __call__(self, video: VideoInfo) -> Iterator[Labels]:
         """What a fresh session says of each frame."""
         session = self._segmenter.session()
-        given: Labels | None = first_labels(video, self._protocol)
-        for picture in _pictures(video):
-            yield session.step(picture, given).labels
-            given = None
+        given = given_labels(video, self._protocol)
+        for index, picture in enumerate(_pictures(video)):
+            yield session.step(picture, given.get(index)).labels
 
 
 @dataclass(frozen=True)
@@ -132,6 +142,18 @@ def saving(predictor: Predictor, folder: Path) -> Saving:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise OutputError(f"{folder} is there already and is not an empty folder; name a new one for the masks")
     return Saving(predictor, folder)
+
+
+def _nothing(video: VideoInfo, given: Mapping[int, Labels]) -> Labels:
+    """No object anywhere, at the size of the masks."""
+    if not given:
+        raise MaskError(f"sequence {video.name} has no true mask with an object; nothing can be given to a method")
+    return np.zeros_like(next(iter(given.values())))
+
+
+def _with_given(labels: Labels, given: Labels | None) -> Labels:
+    """The labels with what is given laid over them."""
+    return labels if given is None else np.where(given > 0, given, labels)
 
 
 def _pictures(video: VideoInfo) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
