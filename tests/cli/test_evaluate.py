@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from devos.cli.evaluate import app
-from devos.errors import OptionError
+from devos.errors import InputError, OptionError, OutputError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 
@@ -80,32 +80,82 @@ def test_a_model_s_option_without_a_model_is_refused(root):
         run("davis", "--root", root, "--baseline", "copy-first", "--memory-every", 5)
 
 
-def test_the_model_gets_its_name_and_the_options_that_were_given_and_no_others(root, monkeypatch):
-    asked = []
-
-    class Session:
-        def step(self, picture, masks):
-            return SimpleNamespace(labels=np.ones(picture.shape[:2], np.uint16))
-
-    def load(name, **settings):
-        asked.append((name, settings))
-        return SimpleNamespace(session=Session)
-
-    monkeypatch.setitem(sys.modules, "devos.engine.segmenter", SimpleNamespace(load=load))
-    report = json.loads(run("davis", "--root", root, "--size", 240, "--json").stdout)
-    assert asked == [("devos-t", {"size": 240})]
-    assert report["j"] == pytest.approx(100 / 600)
+def test_a_model_runs_with_the_options_that_were_given_and_run_json_records_all_of_them(root, weights, tmp_path):
+    out = tmp_path / "out"
+    result = run("davis", "--root", root, "--model", weights, "--size", 64, "--bank", 3, "--flip", "-o", out, "--json")
+    assert result.exit_code == 0
+    recorded = json.loads((out / "run.json").read_text())
+    settings = {"size": 64, "memory_every": 5, "bank": 3, "flow": "dis", "flip": True, "scales": [1.0]}
+    assert recorded["job"]["settings"] == settings | {"device": "cpu"}
+    assert recorded["weights"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert recorded["means"]["jf"] == json.loads(result.stdout)["jf"]
+    assert sorted(path.name for path in (out / "masks").iterdir()) == ["bear", "goat"]
+    assert "goat" in (out / "report.html").read_text()
 
 
-@pytest.mark.parametrize("protocol", ["davis2016", "davis2017"])
-def test_folders_of_masks_score_as_the_official_program(golden_masks, protocol):
+def test_run_json_alone_does_it_again_and_the_figures_are_the_same(root, weights, tmp_path):
+    run("davis", "--root", root, "--model", weights, "--size", 64, "--scales", "1,1.5", "-o", tmp_path / "out")
+    result = run("again", tmp_path / "out" / "run.json")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("the same; J&F ")
+    assert result.stderr == ""
+
+
+def test_doing_it_again_on_other_data_says_what_differs_and_fails(root, tmp_path):
+    run("davis", "--root", root, "--baseline", "copy-first", "-o", tmp_path / "out")
+    mask = root / "Annotations" / "480p" / "goat" / "00001.png"
+    Image.fromarray(np.roll(np.array(Image.open(mask)), 3, 1)).save(mask)
+    result = run("again", tmp_path / "out")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("not the same: means of objects differ by up to ")
+    assert "warning: the data differ" in result.stderr
+
+
+def test_saved_masks_of_youtube_vos_are_scored_by_its_rules_with_the_unseen_classes_apart(root, tmp_path):
+    objects = {"1": {"category": "animal"}, "255": {"category": "animal"}}
+    meta = {"videos": {"bear": {"objects": objects}, "goat": {"objects": {"1": {"category": "ghost"}}}}}
+    for path in (root / "Annotations").rglob("*.png"):
+        Image.fromarray(np.array(Image.open(path)) // 255).save(path)
+    (root / "meta.json").write_text(json.dumps(meta))
+    seen = tmp_path / "train-meta.json"
+    seen.write_text(json.dumps({"videos": {"one": {"objects": {"1": {"category": "animal"}}}}}))
+    run("youtube-vos", "--root", root, "--baseline", "copy-first", "-o", tmp_path / "out", "--unseen", seen)
+    recorded = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert recorded["protocol"] == "youtube-vos"
+    means = recorded["means"]
+    assert means["G"] == pytest.approx((means["J seen"] + means["F seen"] + means["J unseen"] + means["F unseen"]) / 4)
+
+
+def test_a_folder_that_holds_something_is_refused_before_any_work(root, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match="already holds 1 files"):
+        run("davis", "--root", root, "--baseline", "copy-first", "-o", tmp_path / "out")
+
+
+def test_stability_without_a_report_to_tell_it_in_is_refused(root):
+    with pytest.raises(OptionError, match="--stability is told in the report; give a folder"):
+        run("davis", "--root", root, "--baseline", "copy-first", "--stability")
+
+
+def test_a_run_json_of_something_else_is_refused(tmp_path):
+    (tmp_path / "run.json").write_text('{"command": "segment"}')
+    with pytest.raises(InputError, match="is no description of an evaluation"):
+        run("again", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "program", "object_id"), [("davis2016", "davis2016", "fg"), ("davis2017", "davis2017_semi", "1")]
+)
+def test_folders_of_masks_score_as_the_official_program(golden_masks, protocol, program, object_id):
     folder = golden_masks / "c14_single2016"
     report = json.loads(run("masks", folder / "gt", folder / "pred", "--protocol", protocol, "--json").stdout)
-    expected = json.loads((GOLDEN / "davis.json").read_text())["cases"]["c14_single2016"][protocol]["sequences"]
+    expected = json.loads((GOLDEN / "official.json").read_text())["cases"]["c14_single2016"][program]["sequences"]
     for sequence, objects in expected.items():
         for measure in "JF":
             ours = report["sequences"][sequence]["1"][measure]
-            assert ours == pytest.approx(objects["1"][measure], abs=1e-6)
+            official = {name: objects[object_id][measure][name] for name in ("mean", "recall", "decay")}
+            assert ours == pytest.approx(official, abs=1e-6)
 
 
 def test_one_folder_of_masks_is_scored_against_one_folder(golden_masks):
