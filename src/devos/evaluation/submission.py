@@ -103,6 +103,8 @@ def find_masks_of(folder: Path, benchmark: Benchmark) -> dict[str, dict[str, Pat
     wanted = {sequence.name for sequence in benchmark.sequences}
     if wanted & {name for name, masks in found.items() if masks}:
         return found
+    if "JPEGImages" in homes:
+        raise InputError(f"{folder} is a benchmark's own folder; give the folder of your masks, SEQUENCE/FRAME.png")
     inner = [home for home in homes.values() if any((home / name).is_dir() for name in wanted)]
     if inner:
         raise InputError(f"{folder} holds no sequence, but {inner[0]} does; give that folder")

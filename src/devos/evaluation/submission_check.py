@@ -257,7 +257,7 @@ def _check_alone(
 def _check_numbers(sequence: str, frames: list[str], rules: Rules, problems: Findings) -> None:
     for frame in frames:
         if frame_number(frame) is None or len(frame) != rules.digits:
-            problems.add(WRONG_DIGITS, f"{sequence}/{frame}.png, not of {rules.digits} digits")
+            problems.add(WRONG_DIGITS, f"{sequence}/{frame}.png ({rules.digits} wanted)")
     numbers = {frame_number(frame) for frame in frames} - {None}
     absent = next(number for number in count() if number not in numbers)
     if rules.consecutive and absent < len(numbers):

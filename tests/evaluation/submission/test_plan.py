@@ -277,6 +277,7 @@ def test_one_sequence_alone_is_refused_where_the_server_would_stumble(make, data
     [
         ("nowhere", "nowhere is no folder"),
         (".", "holds no sequence, but .*masks does; give that folder"),
+        ("root", "is a benchmark's own folder; give the folder of your masks"),
         ("masks/bear", "bear is one sequence's folder; give the folder that holds all"),
         ("root/ImageSets", r"holds no masks of DAVIS 2017 test-dev; expected .*ImageSets/bear/00000\.png"),
     ],
@@ -300,6 +301,13 @@ def test_a_benchmark_s_folder_that_is_not_whole_is_told(make, tmp_path):
     (root / "meta.json").write_text("[]")
     with pytest.raises(InputError, match=r"meta\.json cannot be read"):
         read_benchmark(Dataset.MOSE2, root)
+
+
+def test_davis_needs_the_list_of_its_sequences(make):
+    root, _ = make(Dataset.DAVIS)
+    (root / "ImageSets" / "2017" / "test-dev.txt").unlink()
+    with pytest.raises(InputError, match=r"has no lists, as ImageSets/2017/test-dev\.txt"):
+        read_benchmark(Dataset.DAVIS, root)
 
 
 def test_first_masks_must_be_there_and_mark_an_object(make, draw):
