@@ -40,6 +40,10 @@ NOTHING = {("lvos", "c15_single255")}
 """Where it finds no object at all."""
 
 
+SCORED: dict[tuple[str, str], Scores] = {}
+"""Each is looked at by several tests."""
+
+
 def score_case(golden_masks: Path, case: str, tool: str, official: dict[str, Any]) -> Scores:
     folder = golden_masks / case
     listed = {}
@@ -60,7 +64,9 @@ def both(request, official, golden_masks):
     if (tool, case) in ABORTED | NOTHING:
         assert result["status"] == "abort" or not any(result["sequences"].values())
         pytest.skip("no official figure")
-    return tool, result, score_case(golden_masks, case, tool, result)
+    if (tool, case) not in SCORED:
+        SCORED[tool, case] = score_case(golden_masks, case, tool, result)
+    return tool, result, SCORED[tool, case]
 
 
 def in_official_order(tool: str, score: SequenceScore) -> dict[str, ObjectQuality]:

@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from devos.errors import MaskError
 from devos.evaluation.label_files import LabelMap
-from devos.evaluation.metrics import Mask
-from devos.evaluation.protocols import Values
+from devos.evaluation.metrics import Outline, score_outlines
+from devos.evaluation.protocols import Measure, Values
 from devos.evaluation.sightings import Ids
+from devos.frames import FrameSize
 
 MOST_PROPOSALS = 20
 """DAVIS takes so many predicted ids for a sequence where ids are matched with objects."""
 
 
+@dataclass(frozen=True)
+class FramePair:
+    """What is true and what was predicted on one frame: the window of it that holds all objects of both."""
+
+    frame: int
+    """Its index in the sequence."""
+    size: FrameSize
+    """Of the whole frame."""
+    predicted: LabelMap
+    truth: LabelMap
+    predicted_ids: Ids
+    true_ids: Ids
+    """Those that count."""
+
+
 class Collector(ABC):
     """Measures frame by frame."""
 
-    def __init__(self, measure: Callable[[Mask, Mask], Values], num_measures: int) -> None:
-        self._measure = measure
-        self._agreed: Values = (1.0,) * num_measures
-        """What an object scores where neither mask has it."""
-
     @abstractmethod
-    def add(self, frame: int, predicted: LabelMap, truth: LabelMap, predicted_ids: Ids, true_ids: Ids) -> None:
+    def add(self, pair: FramePair) -> None:
         """Measure the objects of one frame, whose ids are those that count."""
 
     @abstractmethod
@@ -42,14 +53,17 @@ class Collector(ABC):
 class SameIds(Collector):
     """A predicted id is the object of that id."""
 
-    def __init__(self, measure: Callable[[Mask, Mask], Values], num_measures: int) -> None:
-        super().__init__(measure, num_measures)
+    def __init__(self, measure: Measure, num_measures: int) -> None:
+        self._measure = measure
+        self._agreed: Values = (1.0,) * num_measures
+        """What an object scores where neither mask has it."""
         self._values: dict[tuple[int, int], Values] = {}
 
-    def add(self, frame: int, predicted: LabelMap, truth: LabelMap, predicted_ids: Ids, true_ids: Ids) -> None:
+    def add(self, pair: FramePair) -> None:
         """Measure every id that either map has."""
-        for object_id in predicted_ids | true_ids:
-            self._values[object_id, frame] = self._measure(predicted == object_id, truth == object_id)
+        for object_id in pair.predicted_ids | pair.true_ids:
+            masks = pair.predicted == object_id, pair.truth == object_id
+            self._values[object_id, pair.frame] = self._measure(*masks, pair.size)
 
     def match(self, objects: Iterable[int], frames: Sequence[int], name: str) -> dict[int, int]:
         """Nothing: each id stands for itself."""
@@ -61,28 +75,27 @@ class SameIds(Collector):
 
 
 class EveryPair(Collector):
-    """Predicted ids are proposals, matched with the objects so that the sum of all J and F is the highest."""
+    """Predicted ids are proposals, matched with the objects so that the sum of all J and F is the highest (DAVIS)."""
 
-    def __init__(self, measure: Callable[[Mask, Mask], Values], num_measures: int) -> None:
-        super().__init__(measure, num_measures)
-        self._values: dict[int, dict[tuple[int, int], Values]] = defaultdict(dict)
+    def __init__(self) -> None:
+        self._values: dict[int, dict[tuple[int, int], Values]] = {}
         """On each frame, for a proposal and an object; 0 stands for a proposal or an object that is not there."""
         self._proposals: set[int] = set()
         self._objects: dict[int, Ids] = {}
         self._proposed: dict[int, Ids] = {}
         self._matches: dict[int, int] = {}
 
-    def add(self, frame: int, predicted: LabelMap, truth: LabelMap, predicted_ids: Ids, true_ids: Ids) -> None:
+    def add(self, pair: FramePair) -> None:
         """Measure every proposal against every object, and each against nothing."""
-        self._proposals |= predicted_ids
-        self._objects[frame], self._proposed[frame] = true_ids, predicted_ids
-        nothing = np.zeros(truth.shape, bool)
-        truths = {object_id: truth == object_id for object_id in true_ids} | {0: nothing}
-        for proposal in (*predicted_ids, 0):
-            mask = predicted == proposal if proposal else nothing
-            for object_id, true_mask in truths.items():
-                if proposal or object_id:
-                    self._values[frame][proposal, object_id] = self._measure(mask, true_mask)
+        self._proposals |= pair.predicted_ids
+        self._objects[pair.frame], self._proposed[pair.frame] = pair.true_ids, pair.predicted_ids
+        proposals = _outlines(pair.predicted, pair.predicted_ids, pair.size)
+        objects = _outlines(pair.truth, pair.true_ids, pair.size)
+        self._values[pair.frame] = {
+            (proposal, object_id): score_outlines(predicted, true)
+            for proposal, predicted in proposals.items()
+            for object_id, true in objects.items()
+        }
 
     def match(self, objects: Iterable[int], frames: Sequence[int], name: str) -> dict[int, int]:
         """The best partner of each object, by the Hungarian method; MaskError for more than 20 proposals."""
@@ -94,8 +107,7 @@ class EveryPair(Collector):
                 "matched with objects: keep the best"
             )
         wanted = list(objects)
-        # As many rows as the official program has, in its order, so that ties fall out as there.
-        rows = range(1, max(max(self._proposals, default=0), len(wanted)) + 1)
+        rows = self._rows(len(wanted))
         table = np.array([[self._pair(row, one, frames) for one in wanted] for row in rows])
         chosen, columns = linear_sum_assignment(-table)
         self._matches = {wanted[column]: rows[row] for row, column in zip(chosen, columns, strict=True)}
@@ -104,6 +116,15 @@ class EveryPair(Collector):
     def values(self, object_id: int, frame: int) -> Values:
         """What was measured of an object and its partner."""
         return self._of(self._matches[object_id], object_id, frame)
+
+    def _rows(self, fewest: int) -> list[int]:
+        """The proposals in the order of their ids, filled up with such as are nowhere.
+
+        Up to 20 every number is one, as in the official program, so that ties fall out as there.
+        """
+        highest = max(self._proposals, default=0)
+        rows = list(range(1, highest + 1)) if highest <= MOST_PROPOSALS else sorted(self._proposals)
+        return [*rows, *range(highest + 1, highest + 1 + fewest - len(rows))]
 
     def _pair(self, proposal: int, object_id: int, frames: Sequence[int]) -> float:
         """The mean of J and of F over all frames, and of both."""
@@ -115,4 +136,10 @@ class EveryPair(Collector):
             proposal if proposal in self._proposed[frame] else 0,
             object_id if object_id in self._objects[frame] else 0,
         )
-        return self._values[frame].get(pair, self._agreed)
+        return self._values[frame][pair]
+
+
+def _outlines(labels: LabelMap, ids: Ids, size: FrameSize) -> dict[int, Outline]:
+    """The outline of each id, and under 0 that of nothing."""
+    nothing = Outline.of(np.zeros(labels.shape, bool), size)
+    return {0: nothing, **{one: Outline.of(labels == one, size) for one in ids}}

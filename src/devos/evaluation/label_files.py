@@ -88,4 +88,4 @@ def _decode_plain(data: bytes, height: int, width: int) -> UInt8[np.ndarray, "h 
         return None
     plane = frame.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    return rows[:height, :width].copy()  # the decoder may use its memory again
+    return rows[:height, :width]

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, UInt64
+from jaxtyping import Bool, UInt8, UInt64
 
 from devos.frames import FrameSize
 
@@ -64,10 +64,16 @@ class Statistics:
         return cls(mean=_mean(values), recall=found / len(values), decay=decay, values=tuple(values))
 
 
-def score_mask(predicted: Mask, truth: Mask) -> MaskScores:
-    """J and F of one object on one frame."""
-    areas = MaskAreas.of(predicted, truth)
-    return MaskScores(areas.region, boundary_agreement(predicted, truth, areas, _widen_by(truth)))
+def score_mask(predicted: Mask, truth: Mask, frame: FrameSize | None = None) -> MaskScores:
+    """J and F of one object on one frame.
+
+    `frame` is its size where the masks are no more than a window of it. Such a window holds both of them, and one pixel
+    more on each side as far as the frame goes.
+    """
+    frame = frame or FrameSize(*truth.shape)
+    areas = MaskAreas.of(predicted, truth, frame)
+    near = functools.partial(widen, radius=boundary_radius(frame))
+    return MaskScores(areas.region, *boundary_agreements(predicted, truth, areas, near))
 
 
 class MaskAreas(NamedTuple):
@@ -80,10 +86,10 @@ class MaskAreas(NamedTuple):
     """Pixels of the whole frame."""
 
     @classmethod
-    def of(cls, predicted: Mask, truth: Mask) -> MaskAreas:
+    def of(cls, predicted: Mask, truth: Mask, frame: FrameSize) -> MaskAreas:
         """Count the pixels of a predicted and of a true mask."""
         areas = _count(predicted), _count(truth)
-        return cls(*areas, _count(predicted & truth) if all(areas) else 0, truth.size)
+        return cls(*areas, _count(predicted & truth) if all(areas) else 0, frame.height * frame.width)
 
     @property
     def either(self) -> int:
@@ -96,11 +102,6 @@ class MaskAreas(NamedTuple):
         return self.both / self.either if self.either else 1.0
 
 
-def boundary_agreement(predicted: Mask, truth: Mask, areas: MaskAreas, *widenings: Widening) -> float:
-    """F with a given way to widen the boundaries."""
-    return boundary_agreements(predicted, truth, areas, *widenings)[0]
-
-
 def boundary_agreements(predicted: Mask, truth: Mask, areas: MaskAreas, *widenings: Widening) -> list[float]:
     """F for each of several ways to widen the boundaries, by what still counts as near."""
     if not areas.predicted or not areas.truth:
@@ -109,9 +110,52 @@ def boundary_agreements(predicted: Mask, truth: Mask, areas: MaskAreas, *widenin
         return [1.0 if other in (0, areas.frame) else 0.0] * len(widenings)
     # Outside both masks nothing can count, and one pixel around them holds all of both boundaries. Where the window
     # ends at the frame's border the border's rules apply in it as they do in the frame, so the numbers are the same.
-    window = _window(predicted, truth)
+    window = window_of(predicted, truth)
     edges = boundary_map(predicted[window]), boundary_map(truth[window])
     return [_agreement(*edges, widen) for widen in widenings]
+
+
+@dataclass(frozen=True)
+class Outline:
+    """All that is needed of a mask to measure it against several others of the same frame."""
+
+    mask: Mask
+    edge: Mask
+    """Its boundary."""
+    near: Mask
+    """All that counts as near to its boundary."""
+    area: int
+    length: int
+    """Pixels of the boundary."""
+    window: tuple[int, int, int, int]
+    """Top, bottom, left and right of a rectangle that holds all three; the bottom and the right are outside."""
+
+    @classmethod
+    def of(cls, mask: Mask, frame: FrameSize) -> Outline:
+        """Draw a mask's boundary and what is near to it; the mask may be a window of its frame, as for `score_mask`."""
+        radius = boundary_radius(frame)
+        left, top, width, height = cv2.boundingRect(mask.view(np.uint8))
+        margin = radius + 1
+        top, bottom = max(top - margin, 0), min(top + height + margin, mask.shape[0])
+        left, right = max(left - margin, 0), min(left + width + margin, mask.shape[1])
+        edge, near = np.zeros_like(mask), np.zeros_like(mask)
+        edge[top:bottom, left:right] = boundary_map(mask[top:bottom, left:right])
+        near[top:bottom, left:right] = widen(edge[top:bottom, left:right], radius)
+        return cls(mask, edge, near, _count(mask), _count(edge), (top, bottom, left, right))
+
+
+def score_outlines(predicted: Outline, truth: Outline) -> MaskScores:
+    """J and F of one object on one frame, as `score_mask` has them."""
+    tops, bottoms, lefts, rights = zip(predicted.window, truth.window, strict=True)
+    shared = slice(max(tops), max(*tops, min(bottoms))), slice(max(lefts), max(*lefts, min(rights)))
+    both = _count(predicted.mask[shared] & truth.mask[shared])
+    either = predicted.area + truth.area - both
+    region = both / either if either else 1.0
+    if predicted.length == 0 or truth.length == 0:
+        return MaskScores(region, 1.0 if predicted.length == truth.length else 0.0)
+    precision = _count(predicted.edge[shared] & truth.near[shared]) / predicted.length
+    recall = _count(truth.edge[shared] & predicted.near[shared]) / truth.length
+    return MaskScores(region, harmonic_mean(precision, recall))
 
 
 def region_similarity(predicted: Mask, truth: Mask) -> float:
@@ -160,10 +204,6 @@ def harmonic_mean(precision: float, recall: float) -> float:
     return 0.0 if precision + recall == 0 else 2 * precision * recall / (precision + recall)
 
 
-def _widen_by(frame: Mask) -> Widening:
-    return functools.partial(widen, radius=boundary_radius(FrameSize(*frame.shape)))
-
-
 def widen(edge: Mask, radius: int) -> Mask:
     """Pixels within `radius` of an edge pixel, measured straight between their centres, as far as the array goes.
 
@@ -186,8 +226,7 @@ def widen(edge: Mask, radius: int) -> Mask:
             reached += step
         disk[distance:] |= row_words[: max(height - distance, 0)]
         disk[: max(height - distance, 0)] |= row_words[distance:]
-    widened: np.ndarray = np.unpackbits(disk.view(np.uint8), axis=1, count=width, bitorder="little")
-    return widened.view(np.bool_)
+    return np.unpackbits(disk.view(np.uint8), axis=1, count=width, bitorder="little").astype(np.bool_)
 
 
 def _spread(words: Words, step: int) -> Words:
@@ -199,11 +238,13 @@ def _spread(words: Words, step: int) -> Words:
     return spread
 
 
-def _window(predicted: Mask, truth: Mask) -> tuple[slice, slice]:
-    """The rectangle around both masks and one pixel more on each side, as far as the frame goes."""
-    either = predicted | truth
-    left, top, width, height = cv2.boundingRect(either.view(np.uint8))
-    return slice(max(top - 1, 0), top + height + 1), slice(max(left - 1, 0), left + width + 1)
+def window_of(*maps: Bool[np.ndarray, "h w"] | UInt8[np.ndarray, "h w"]) -> tuple[slice, slice]:
+    """The rectangle around all that is not 0 in any of the maps and one pixel more, as far as they go."""
+    boxes = [cv2.boundingRect(each.view(np.uint8)) for each in maps]
+    boxes = [box for box in boxes if box[2]] or [(0, 0, 1, 1)]
+    left, top = (max(min(box[axis] for box in boxes) - 1, 0) for axis in (0, 1))
+    right, bottom = (max(box[axis] + box[axis + 2] for box in boxes) + 1 for axis in (0, 1))
+    return slice(top, bottom), slice(left, right)
 
 
 def _first_and_last_quarter(count: int) -> tuple[tuple[int, int], tuple[int, int]]:

@@ -16,28 +16,30 @@ import numpy as np
 from jaxtyping import UInt8
 
 from devos.evaluation.metrics import BOUNDARY_TOLERANCE, Mask, MaskAreas, Widening, boundary_agreements, widen
+from devos.frames import FrameSize
 
 _AREA_TOLERANCE = 0.1
 """How far apart two boundaries may lie under F_dot, as a share of the side of a square of the object's size."""
 
 
-def score_mask_mose2(predicted: Mask, truth: Mask) -> tuple[float, float, float]:
-    """J', F_dot and F of one object on one frame, each in [0, 1]."""
-    areas = MaskAreas.of(predicted, truth)
+def score_mask_mose2(predicted: Mask, truth: Mask, frame: FrameSize | None = None) -> tuple[float, float, float]:
+    """J', F_dot and F of one object on one frame, each in [0, 1]; `frame` as for `metrics.score_mask`."""
+    frame = frame or FrameSize(*truth.shape)
+    areas = MaskAreas.of(predicted, truth, frame)
     if not areas.either:
         return 1.0, 1.0, 1.0
     region = min((areas.both + 1) / (areas.either + 1), 1.0)
-    radii = _radii(areas.truth, truth.shape[0], truth.shape[1])
+    radii = _radii(areas.truth, frame)
     classic, strict = boundary_agreements(predicted, truth, areas, *(_widening(radius) for radius in radii))
     return region, strict, classic
 
 
-def _radii(area: int, height: int, width: int) -> tuple[float, float]:
+def _radii(area: int, frame: FrameSize) -> tuple[float, float]:
     """The radius of F and that of F_dot in pixels, for a true mask of `area` pixels.
 
     On large objects the program takes the unrounded tolerance for both, where it should round it up for F.
     """
-    tolerance = BOUNDARY_TOLERANCE * math.hypot(height, width)
+    tolerance = BOUNDARY_TOLERANCE * math.hypot(frame.height, frame.width)
     strict = float(math.ceil(_AREA_TOLERANCE * math.sqrt(area))) if area else tolerance
     return (float(math.ceil(tolerance)), strict) if strict < tolerance else (tolerance, tolerance)
 

@@ -35,12 +35,17 @@ from devos.evaluation.sightings import (
     since_appearance,
     the_one_object,
 )
+from devos.frames import FrameSize
 
 VOID = 255
 """The value that DAVIS 2017 gives to pixels of no known object."""
 
 Values = tuple[float, ...]
 """What was measured of one object on one frame, in the order of `Rules.measures`."""
+
+
+Measure = Callable[[Mask, Mask, FrameSize], Values]
+"""Of a predicted and a true mask, both a window of a frame of that size, as `metrics.score_mask` takes them."""
 
 
 class Protocol(StrEnum):
@@ -93,7 +98,7 @@ class Rules:
     """Whether predicted ids are matched with objects, instead of taken at their word."""
     shows_late: bool = False
     """Whether a method is shown each object on the frame where it first is, and not those of the first frame alone."""
-    measure: Callable[[Mask, Mask], Values] = score_mask
+    measure: Measure = score_mask
     """What is measured of a predicted and a true mask of one object; 1.0 in all if both are empty."""
     measures: tuple[str, ...] = ("J", "F")
     """The names of what is measured, those of `ObjectQuality.region` and `.boundary` first."""
