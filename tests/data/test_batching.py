@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from devos.data.augment import degrade, jitter_light
-from devos.data.batching import Batches, ClipsConfig, Stage, collate
+from devos.data.batching import Batches, ClipsConfig, Shard, Stage, collate
 from devos.data.catalog import find_videos
 from devos.data.clips import VOID, Clip
 from devos.data.photos import find_photos
+from devos.errors import OptionError
 
 STAGES = (
     Stage(until=0.5, length=2, max_objects=1, max_gap=1, video_share=0.5),
@@ -35,6 +36,21 @@ def test_a_batch_depends_on_its_number_and_the_seed_alone(batches, video_root, p
     other = Batches(replace(CONFIG, seed=8), find_videos(video_root), find_photos(photo_root))
     assert not torch.equal(batches[4].images, other[4].images)
     assert not torch.equal(batches[4].images, batches[5].images)
+
+
+@pytest.mark.parametrize("world", [1, 2, 4])
+def test_the_shares_of_several_processes_are_the_batch_of_one_slots_included(world, video_root, photo_root):
+    config, videos, photos = replace(CONFIG, batch_size=4), find_videos(video_root), find_photos(photo_root)
+    shares = [Batches(config, videos, photos, shard=Shard(rank, world))[3] for rank in range(world)]
+    for whole, *parts in zip(tensors(Batches(config, videos, photos)[3]), *map(tensors, shares), strict=True):
+        assert torch.equal(whole, torch.cat(parts))
+
+
+def test_a_batch_that_cannot_be_shared_alike_is_refused():
+    with pytest.raises(OptionError, match="2 clips cannot be shared alike by 3 processes"):
+        Batches(CONFIG, (), (), shard=Shard(0, 3))
+    with pytest.raises(ValueError, match="got rank 2 of 2"):
+        Shard(2, 2)
 
 
 def test_clips_grow_as_the_stages_say(batches):

@@ -1,5 +1,5 @@
-"""From clips to batches: which clip comes when, and as tensors. Clip number i is the same in every run and with any
-number of workers: its random state is made from the seed and i alone.
+"""From clips to batches: which clip comes when, and as tensors. Clip number i is the same in every run, with any number
+of workers and of processes that share the training: its random state is made from the seed and i alone.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ from devos.data.clips import VOID, Clip
 from devos.data.photos import PhotoInfo
 from devos.data.sampling import SamplingConfig, estimate_flow, sample_clip
 from devos.data.synthetic import SyntheticConfig, make_clip
+from devos.errors import OptionError
+
+_SLOTS = 1
+"""Tells the random state of a clip's slots from that of the clip itself."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,30 @@ class Batch:
     def to(self, device: torch.device | str) -> Batch:
         """The same on a device."""
         return Batch(*(x.to(device) for x in (self.images, self.slots, self.used, self.to_prev, self.to_curr)))
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Which part of every batch one of several training processes takes: the clips at `rank * k` to `rank * k + k - 1`
+    of the whole batch, `k` being the batch size divided by `world`.
+    """
+
+    rank: int = 0
+    """The process's number, from 0."""
+    world: int = 1
+    """How many processes there are."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.rank < self.world:
+            raise ValueError(f"rank is from 0 to world - 1, got rank {self.rank} of {self.world}")
+
+    def places(self, batch_size: int) -> range:
+        """Which clips of a batch of that size are this process's; OptionError if it cannot be shared alike."""
+        if batch_size % self.world:
+            raise OptionError(f"a batch of {batch_size} clips cannot be shared alike by {self.world} processes; "
+                              "choose a number of processes that divides it, or another batch size")  # fmt: skip
+        count = batch_size // self.world
+        return range(self.rank * count, (self.rank + 1) * count)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,10 +100,17 @@ class ClipsConfig:
 
 
 class Batches(Dataset[Batch]):
-    """Batch number i of a run. A map, not a stream: a resumed run starts in its middle."""
+    """Batch number i of a run, or a process's share of it. A map, not a stream: a resumed run starts in its middle.
 
-    def __init__(self, config: ClipsConfig, videos: tuple[VideoInfo, ...], photos: tuple[PhotoInfo, ...]) -> None:
+    OptionError if the batch cannot be shared alike.
+    """
+
+    def __init__(
+        self, config: ClipsConfig, videos: tuple[VideoInfo, ...], photos: tuple[PhotoInfo, ...], *,
+        shard: Shard = Shard(),
+    ) -> None:  # fmt: skip
         self._config = config
+        self._places = shard.places(config.batch_size)
         self._videos = videos
         self._photos = photos
         # Long videos have more to teach than short ones, but not in proportion.
@@ -87,12 +122,13 @@ class Batches(Dataset[Batch]):
         return self._config.num_batches
 
     def __getitem__(self, index: int) -> Batch:
-        """The batch of that number."""
-        clips = [self.clip(index, place) for place in range(self._config.batch_size)]
-        return collate(clips, self._config.num_slots, np.random.default_rng([self._config.seed, index, 1 << 20]))
+        """The batch of that number, or this process's share of it."""
+        clips = [self.clip(index, place) for place in self._places]
+        rngs = [np.random.default_rng([self._config.seed, index, place, _SLOTS]) for place in self._places]
+        return collate(clips, self._config.num_slots, *rngs)
 
     def clip(self, index: int, place: int) -> Clip:
-        """Clip number `place` of a batch."""
+        """Clip number `place` of the whole batch."""
         stage = self._config.stage(index)
         rng = np.random.default_rng([self._config.seed, index, place])
         clip: Clip | None = None
@@ -123,12 +159,15 @@ class Batches(Dataset[Batch]):
         return replace(clip, to_prev=to_prev, to_curr=to_curr)
 
 
-def collate(clips: list[Clip], num_slots: int, rng: np.random.Generator) -> Batch:
-    """Clips as tensors; each clip's objects get random slots, so that the identities are interchangeable (AOT)."""
+def collate(clips: list[Clip], num_slots: int, *rngs: np.random.Generator) -> Batch:
+    """Clips as tensors; each clip's objects get random slots, so that the identities are interchangeable (AOT).
+
+    `rngs`: one random state for each clip, so that its slots do not depend on its neighbours in the batch.
+    """
     used = torch.zeros(len(clips), num_slots + 1, dtype=torch.bool)
     used[:, 0] = True
     slots = []
-    for row, clip in enumerate(clips):
+    for row, (clip, rng) in enumerate(zip(clips, rngs, strict=True)):
         table = np.zeros(256, np.int64)
         table[VOID] = VOID
         own = rng.permutation(np.arange(1, num_slots + 1))[: clip.num_objects]
