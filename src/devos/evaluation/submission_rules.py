@@ -163,7 +163,8 @@ def read_benchmark(dataset: Dataset, root: Path, *, split: str | None = None, ev
     if dataset is Dataset.DAVIS:
         year, _, name = (split or USUAL_SPLIT).rpartition("/")
         rules = _UNSUPERVISED if year == "2019" else rules
-        videos, notes = find_videos(root, split=name, year=year or None), []
+        videos = find_videos(root, split=name, year=year or None)
+        notes: list[str] = []
         if not any((root / "ImageSets").glob("*/*.txt")):
             raise InputError(f"{root} has no lists, as ImageSets/{USUAL_SPLIT}.txt; copy DAVIS's ImageSets to it")
         meta: dict[str, Any] = {}
