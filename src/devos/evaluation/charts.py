@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from devos.evaluation.metrics import Statistics
-from devos.evaluation.scoring import ObjectQuality
+from devos.evaluation.quality import ObjectQuality
 
 MOST_COLUMNS = 120
 """Into how many columns, each with its figures to read, a chart is divided at most."""
@@ -18,7 +18,7 @@ class Column:
     """A stretch of frames of a chart, to point at."""
 
     x: float
-    width: float
+    width: int
     text: str
 
 
@@ -37,13 +37,13 @@ class Chart:
     """Names of the first, the middle and the last frame."""
 
 
-def draw_chart(quality: ObjectQuality, names: Sequence[str]) -> Chart:
-    """The chart of one object of a sequence whose frames have these names."""
+def draw_chart(quality: ObjectQuality, names: Sequence[str], measures: Sequence[str]) -> Chart:
+    """The chart of one object of a sequence; `names` of its frames, `measures` what J and F are called."""
     last = max(1, len(names) - 1)
     return Chart(
         region=_path(quality.frames, quality.region),
         boundary=_path(quality.frames, quality.boundary),
-        columns=tuple(_columns(quality, names)),
+        columns=tuple(_columns(quality, names, measures)),
         last=last,
         ticks=(names[0], names[(len(names) - 1) // 2], names[-1]),
     )
@@ -60,7 +60,7 @@ def _path(frames: Sequence[int], statistics: Statistics) -> str:
     return "".join(parts)
 
 
-def _columns(quality: ObjectQuality, names: Sequence[str]) -> Iterable[Column]:
+def _columns(quality: ObjectQuality, names: Sequence[str], measures: Sequence[str]) -> Iterable[Column]:
     """The evaluated frames, some together where there are more than can be pointed at."""
     values = list(zip(quality.frames, quality.region.values, quality.boundary.values, strict=True))
     together = -(-len(values) // MOST_COLUMNS)
@@ -69,4 +69,6 @@ def _columns(quality: ObjectQuality, names: Sequence[str]) -> Iterable[Column]:
         first, final = group[0][0], group[-1][0]
         region, boundary = (100 * sum(column) / len(group) for column in list(zip(*group, strict=True))[1:])
         named = names[first] if first == final else f"{names[first]} to {names[final]}, mean"
-        yield Column(first - 0.5, final - first + 1, f"{named}: J {region:.1f}, F {boundary:.1f}")
+        yield Column(
+            first - 0.5, final - first + 1, f"{named}: {measures[0]} {region:.1f}, {measures[1]} {boundary:.1f}"
+        )

@@ -38,10 +38,12 @@ def write_outputs(
     Figures are fractions of 1, in percent on the page only. `videos` are those that were scored. `predicted` is the
     folder PREDICTED/SEQUENCE/FRAME.png of the label maps that were scored (or one sequence's own folder); without it
     the page has no predictions and no lapses. `run` says what the scores were made with, as JSON has it; its entry
-    `method`, if there is one, is the page's heading. `stability` and `swaps`, by the sequence's name, add their
-    columns. Each file appears whole or not at all, and replaces one of its name; run.json is written last, so that
-    where it is there all is. OutputError where the folder cannot be written, MaskError or VideoError where a file that
-    was scored cannot be read again.
+    `method`, if there is one, is the page's heading, and its entries `means` and `objects`, figures that the page has
+    anyway, are left out there. `stability` and `swaps`, by the sequence's name, add their columns.
+
+    Each file appears whole or not at all, and replaces one of its name; run.json is written last, so that where it is
+    there all is. OutputError where the folder cannot be written, MaskError or VideoError where a file that was scored
+    cannot be read again.
     """
     by_name = {video.name: video for video in videos}
     lapses = predicted and {

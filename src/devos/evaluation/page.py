@@ -13,12 +13,11 @@ import numpy as np
 from jaxtyping import UInt8
 
 from devos.data.catalog import VideoInfo, read_picture
-from devos.evaluation.benchmark import Means
 from devos.evaluation.charts import Chart, draw_chart
 from devos.evaluation.pairs import saved_pair
 from devos.evaluation.panels import OUTCOME_COLOURS, Panel, Tally, draw_panels, outcomes, tally
+from devos.evaluation.quality import Means, ObjectQuality, SequenceScore
 from devos.evaluation.report import Evaluation
-from devos.evaluation.scoring import ObjectQuality, SequenceScore
 from devos.evaluation.stability import StabilityScore
 from devos.evaluation.swaps import ObjectSwaps
 from devos.evaluation.worst import Lapses, frame_values, worst_frames
@@ -31,6 +30,8 @@ FRAMES_SHOWN = 3
 
 _TEMPLATE = "report.html.jinja"
 _MOST_SPANS = 6
+_NO_SETTINGS = ("method", "means", "objects")
+"""Entries of a run that stand elsewhere on the page: its heading and its figures."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,8 @@ class SequenceView:
     means: Means
     num_frames: int
     num_scored: int
-    not_scored: str
-    """Names of the frames that are not scored."""
+    skipped: tuple[tuple[str, str], ...]
+    """Why frames are not scored, and their names."""
     warnings: tuple[str, ...]
     objects: tuple[ObjectView, ...]
     frames: tuple[FrameView, ...]
@@ -106,9 +107,11 @@ def render_page(evaluation: Evaluation) -> str:
         steadiness=_steadiness(evaluation),
         num_swaps=None if evaluation.swaps is None else sum(score.swaps for score in evaluation.swaps.values()),
         has_lapses=evaluation.lapses is not None,
-        warnings=[note for score in evaluation.scores.sequences for note in evaluation.warnings(score)],
+        warnings=[note for score in evaluation.scores.sequences for note in score.notes],
+        measures=evaluation.scores.measures,
+        extras=evaluation.scores.extras,
         protocol=str(evaluation.scores.protocol),
-        settings=list(_settings(evaluation.run)),
+        settings=list(_settings({key: value for key, value in evaluation.run.items() if key not in _NO_SETTINGS})),
         sequences=views,
         shown=sorted((view for view in views if view.is_shown), key=lambda view: view.means.jf),
         outcome_colours={kind.name.lower(): _hex(colour) for kind, colour in OUTCOME_COLOURS.items()},
@@ -130,15 +133,15 @@ def _sequences(evaluation: Evaluation) -> Iterator[SequenceView]:
     for number, score in enumerate(scores, start=1):
         is_shown = score.name in worst
         video = evaluation.videos[score.name]
-        not_scored = evaluation.frames_not_scored(score)
+        scored = {frame for quality in score.objects.values() for frame in quality.frames}
         yield SequenceView(
             anchor=f"sequence-{number}",
             name=score.name,
             means=Means.of(score.objects.values()),
             num_frames=video.num_frames,
-            num_scored=video.num_frames - len(not_scored),
-            not_scored=_spans(not_scored, video.stems),
-            warnings=tuple(evaluation.warnings(score)),
+            num_scored=len(scored),
+            skipped=tuple((reason, _spans(frames, video.stems)) for reason, frames in score.skipped.items()),
+            warnings=score.notes,
             objects=tuple(_object(evaluation, score, object_id, is_shown) for object_id in score.objects),
             frames=tuple(_frames(evaluation, score)) if is_shown else (),
             is_shown=is_shown,
@@ -161,7 +164,7 @@ def _object(evaluation: Evaluation, score: SequenceScore, object_id: int, is_sho
         stability=stability,
         swaps=swaps,
         lapses=lapses,
-        chart=draw_chart(quality, stems) if is_shown else None,
+        chart=draw_chart(quality, stems, evaluation.scores.measures) if is_shown else None,
         remarks=tuple(_remarks(lapses, swaps, stems)),
     )
 
@@ -188,7 +191,7 @@ def _frames(evaluation: Evaluation, score: SequenceScore) -> Iterator[FrameView]
     video, protocol = evaluation.videos[score.name], evaluation.scores.protocol
     values = frame_values(score)
     for index in worst_frames(score, FRAMES_SHOWN):
-        truth, predicted = saved_pair(video, evaluation.predicted, index, protocol)
+        truth, predicted = saved_pair(video, evaluation.predicted, index, protocol, score.matches)
         found = None if predicted is None else outcomes(truth, predicted, score.objects)
         yield FrameView(
             index=index,
@@ -238,12 +241,16 @@ def _spans(frames: Sequence[int], stems: Sequence[str]) -> str:
 
 
 def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f}"
+    return _minus(f"{100 * fraction:z.1f}")
 
 
 def _points(fraction: float) -> str:
     """With its sign, as a difference is told."""
-    return f"{100 * fraction:+.1f}".replace("-", "\N{MINUS SIGN}")
+    return _minus(f"{100 * fraction:+z.1f}")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "\N{MINUS SIGN}")
 
 
 def _hex(colour: tuple[int, int, int]) -> str:

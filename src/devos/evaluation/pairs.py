@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 
 from devos.data.catalog import Labels, VideoInfo, read_labels
 from devos.errors import MaskError
-from devos.evaluation.scoring import VOID, Protocol, true_labels
+from devos.evaluation.protocols import VOID, Protocol, Void, rules_of
+from devos.evaluation.scoring import true_labels
 from devos.frames import FrameSize
+
+Matches = Mapping[int, int]
+"""The predicted id that stands for each object, where ids are matched; empty where each stands for itself."""
+NO_MATCHES: Matches = MappingProxyType({})
 
 
 class LabelPair(NamedTuple):
@@ -23,47 +29,71 @@ class LabelPair(NamedTuple):
     predicted: Labels
 
 
-def counted(labels: Labels, protocol: Protocol) -> Labels:
-    """The ids that count under a protocol: one object of every value under davis2016, else all ids but 255 (void)."""
-    if protocol is Protocol.DAVIS2016:
-        return (labels > 0).astype(np.uint16)
-    return np.where(labels == VOID, np.uint16(0), labels)
+def counted(
+    truth: Labels, predicted: Labels, protocol: Protocol, matches: Matches = NO_MATCHES
+) -> tuple[Labels, Labels]:
+    """The ids that count under a protocol on a true and a predicted label map, under the objects' own ids.
+
+    Where every value but 0 is one object, it is 1 on both. Void is background on the true map, and on the predicted
+    one too where the protocol leaves it out of both. With `matches`, an id that stands for no object is background.
+    """
+    rules = rules_of(protocol)
+    if rules.fold:
+        return (truth > 0).astype(np.uint16), (predicted > 0).astype(np.uint16)
+    if rules.void is not Void.OBJECT:
+        is_void = truth == VOID
+        truth = np.where(is_void, np.uint16(0), truth)
+        if rules.void is Void.IGNORED:
+            predicted = np.where(is_void, np.uint16(0), predicted)
+    return truth, _renumbered(predicted, matches) if matches else predicted
 
 
-def label_pairs(video: VideoInfo, predicted: Iterable[Labels], protocol: Protocol) -> Iterator[LabelPair]:
-    """The frames that have a true mask, in order, but for the first, which is given, and the last, as DAVIS has it.
+def label_pairs(
+    video: VideoInfo, predicted: Iterable[Labels], protocol: Protocol, matches: Matches = NO_MATCHES
+) -> Iterator[LabelPair]:
+    """The frames that have a true mask, in order, but for the first and the last of the video, as DAVIS has it.
 
     `predicted` has one label map for each frame of the video and is drawn on to its end. MaskError where a predicted
     map is of another size than the true one.
     """
-    for index, labels in enumerate(predicted):
-        if not 0 < index < video.num_frames - 1 or video.masks[index] is None:
+    for frame, labels in enumerate(predicted):
+        if not 0 < frame < video.num_frames - 1 or video.masks[frame] is None:
             continue
-        truth = counted(true_labels(video, index), protocol)
-        if truth.shape != labels.shape:
-            raise MaskError(
-                f"the predicted mask for frame {video.stems[index]} of sequence {video.name} is "
-                f"{FrameSize(*labels.shape)} pixels, but the true one is {FrameSize(*truth.shape)}; "
-                "predict at the frame's own size"
-            )
-        yield LabelPair(index, truth, counted(labels, protocol))
+        truth = true_labels(video, frame)
+        _check_size(truth, labels, f"the predicted mask for frame {video.stems[frame]} of sequence {video.name}")
+        yield LabelPair(frame, *counted(truth, labels, protocol, matches))
 
 
-def saved_pair(video: VideoInfo, folder: Path | None, frame: int, protocol: Protocol) -> tuple[Labels, Labels | None]:
+def saved_pair(
+    video: VideoInfo, folder: Path | None, frame: int, protocol: Protocol, matches: Matches = NO_MATCHES
+) -> tuple[Labels, Labels | None]:
     """The true labels of a frame, and those in FOLDER/SEQUENCE/FRAME.png or, of a lone sequence, FOLDER/FRAME.png.
 
     None for the latter where there is no such file, or no folder. MaskError if it is of another size.
     """
-    truth = counted(true_labels(video, frame), protocol)
+    truth = true_labels(video, frame)
     name = f"{video.stems[frame]}.png"
     homes = (folder / video.name, folder) if folder is not None else ()
     path = next((home / name for home in homes if (home / name).is_file()), None)
     if path is None:
-        return truth, None
-    predicted = counted(read_labels(path), protocol)
+        return counted(truth, truth, protocol)[0], None
+    predicted = read_labels(path)
+    _check_size(truth, predicted, str(path))
+    return counted(truth, predicted, protocol, matches)
+
+
+def _check_size(truth: np.ndarray, predicted: np.ndarray, what: str) -> None:
     if predicted.shape != truth.shape:
         raise MaskError(
-            f"{path} is {FrameSize(*predicted.shape)}, but the true mask is {FrameSize(*truth.shape)}; "
-            "give masks of the frame's own size"
+            f"{what} is {FrameSize(*predicted.shape)} pixels, but the true one is {FrameSize(*truth.shape)}; "
+            "predict at the frame's own size"
         )
-    return truth, predicted
+
+
+def _renumbered(predicted: Labels, matches: Matches) -> Labels:
+    own_ids = np.zeros(int(predicted.max(initial=0)) + 1, np.uint16)
+    for object_id, predicted_id in matches.items():
+        if predicted_id < len(own_ids):
+            own_ids[predicted_id] = object_id
+    renumbered: np.ndarray = own_ids[predicted]
+    return renumbered

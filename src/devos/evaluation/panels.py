@@ -188,7 +188,7 @@ def _draw_errors(ground: Picture, found: np.ndarray) -> Picture:
     stripes = (rows + columns) // _STRIPE_PX % 2 == 0
     chequers = (rows // _STRIPE_PX + columns // _STRIPE_PX) % 2 == 0
     for kind, colour in OUTCOME_COLOURS.items():
-        strength = np.full(found.shape, 0.55 if kind is Outcome.RIGHT else 0.9, np.float32)
+        strength = np.full(found.shape, 0.7 if kind is Outcome.RIGHT else 0.9, np.float32)
         if kind in (Outcome.FALSE, Outcome.CONFUSED):
             strength[stripes if kind is Outcome.FALSE else chequers] = 0.62
         where = found == kind

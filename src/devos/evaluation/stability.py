@@ -30,8 +30,8 @@ from jaxtyping import Bool, Float32, UInt8
 
 from devos.data.catalog import Labels, VideoInfo, read_picture
 from devos.errors import VideoError
-from devos.evaluation.pairs import LabelPair, label_pairs
-from devos.evaluation.scoring import Protocol
+from devos.evaluation.pairs import NO_MATCHES, LabelPair, Matches, label_pairs
+from devos.evaluation.protocols import Protocol
 from devos.flow.estimator import DisFlow, FlowEstimator
 from devos.flow.warp import resize_field, warp_to_current
 from devos.frames import FrameSize
@@ -70,13 +70,19 @@ class _Value(NamedTuple):
 
 
 def temporal_stability(
-    video: VideoInfo, predicted: Iterable[Labels], protocol: Protocol, *, flow: FlowEstimator | None = None
+    video: VideoInfo,
+    predicted: Iterable[Labels],
+    protocol: Protocol,
+    *,
+    matches: Matches = NO_MATCHES,
+    flow: FlowEstimator | None = None,
 ) -> dict[int, StabilityScore]:
     """Stability of each true object, by rising id; one without a pair of frames that counts is left out.
 
     `predicted` has one label map for each frame of the video, at the frame's size. The first frame, which is given,
-    and the last, which is not scored, take no part; of the others only neighbours that both have a true mask. `flow`
-    is dense inverse search unless another is given. VideoError where the pictures are not known or do not fit.
+    and the last, which is not scored, take no part; of the others only neighbours that both have a true mask.
+    `matches` are those of the sequence's score. `flow` is dense inverse search unless another is given. VideoError
+    where the pictures are not known or do not fit.
     """
     if not video.frames:
         raise VideoError(
@@ -87,7 +93,7 @@ def temporal_stability(
     values: dict[int, list[_Value]] = {}
     last: LabelPair | None = None
     last_picture: Picture | None = None
-    for pair in label_pairs(video, predicted, protocol):
+    for pair in label_pairs(video, predicted, protocol, matches):
         picture = _picture(video, pair)
         if last is not None and last_picture is not None and pair.frame == last.frame + 1:
             to_prev, trusted = trusted_flow(flow, last_picture, picture)

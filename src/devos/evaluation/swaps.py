@@ -19,8 +19,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from devos.data.catalog import Labels, VideoInfo
-from devos.evaluation.pairs import LabelPair, label_pairs
-from devos.evaluation.scoring import Protocol
+from devos.evaluation.pairs import NO_MATCHES, LabelPair, Matches, label_pairs
+from devos.evaluation.protocols import Protocol
 
 
 @dataclass(frozen=True)
@@ -80,12 +80,15 @@ def identity_swaps(truth: Iterable[Labels], predicted: Iterable[Labels]) -> Swap
     return _count(LabelPair(*numbered) for numbered in _numbered(truth, predicted))
 
 
-def sequence_swaps(video: VideoInfo, predicted: Iterable[Labels], protocol: Protocol) -> SwapScore:
+def sequence_swaps(
+    video: VideoInfo, predicted: Iterable[Labels], protocol: Protocol, *, matches: Matches = NO_MATCHES
+) -> SwapScore:
     """Swaps on a sequence, between its first frame, which is given, and its last, which is not scored.
 
-    `predicted` has one label map for each frame of the video. MaskError where one has another size than the true one.
+    `predicted` has one label map for each frame of the video; `matches` are those of the sequence's score. MaskError
+    where a map has another size than the true one.
     """
-    return _count(label_pairs(video, predicted, protocol))
+    return _count(label_pairs(video, predicted, protocol, matches))
 
 
 def _numbered(truth: Iterable[Labels], predicted: Iterable[Labels]) -> Iterable[tuple[int, Labels, Labels]]:

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from devos.data.catalog import VideoInfo
+from devos.evaluation.metrics import RECALL_THRESHOLD, Mask
 from devos.evaluation.pairs import saved_pair
-from devos.evaluation.scoring import ObjectQuality, Protocol, SequenceScore
+from devos.evaluation.protocols import Protocol
+from devos.evaluation.quality import ObjectQuality, SequenceScore
 
 
 @dataclass(frozen=True)
 class Lapses:
-    """The scored frames on which one object has J = 0, by what happened; indices of frames, rising."""
+    """The scored frames on which nothing of one object is right, by what happened; indices of frames, rising."""
 
     lost: tuple[int, ...] = ()
     """It is to be seen, but nothing was predicted for it."""
@@ -23,8 +23,6 @@ class Lapses:
     """It is to be seen, but all that was predicted for it lies elsewhere."""
     invented: tuple[int, ...] = ()
     """It is not to be seen, but something was predicted for it."""
-    missing: bool = False
-    """It is to be seen, but no scored frame has anything predicted for it."""
 
     def __bool__(self) -> bool:
         return bool(self.lost or self.elsewhere or self.invented)
@@ -42,12 +40,12 @@ def frame_values(score: SequenceScore) -> dict[int, float]:
 def worst_frames(score: SequenceScore, count: int = 3) -> list[int]:
     """Indices of the worst frames, rising; at most `count`, none of them perfect.
 
-    Neighbours look alike, so two of them lie apart by at least the number of evaluated frames over twice `count`,
-    measured in evaluated frames; a sequence with one bad stretch shows it once or twice, and then the next worst.
+    Neighbours look alike, so two of them lie apart, measured in evaluated frames, by at least the number of those over
+    twice `count`, and never side by side; one long bad stretch is shown once or twice, and then the next worst.
     """
     values = frame_values(score)
     place = {frame: position for position, frame in enumerate(values)}
-    apart = max(1, len(values) // (2 * count))
+    apart = max(2, len(values) // (2 * count))
     chosen: list[int] = []
     for frame in sorted(values, key=lambda frame: (values[frame], frame)):
         if len(chosen) == count or values[frame] >= 1:
@@ -60,19 +58,15 @@ def worst_frames(score: SequenceScore, count: int = 3) -> list[int]:
 def find_lapses(score: SequenceScore, video: VideoInfo, predicted: Path, protocol: Protocol) -> dict[int, Lapses]:
     """The lapses of each object that has any, from the masks in PREDICTED/SEQUENCE/FRAME.png.
 
-    Only the masks of an object's frames with J = 0 are read; of one whose every J is 0 or 1, all. A frame without a
-    file counts as one on which nothing was predicted.
+    Only the masks of frames on which an object is below recall are read. A frame without a file counts as one on which
+    nothing was predicted.
     """
-    wanted = {object_id: _frames_to_read(quality) for object_id, quality in score.objects.items()}
-    finds = {object_id: _Finds() for object_id, frames in wanted.items() if frames}
-    for frame in sorted(set().union(*wanted.values())):
-        truth, prediction = saved_pair(video, predicted, frame, protocol)
-        seen = set(np.unique(truth).tolist())
-        found = set() if prediction is None else set(np.unique(prediction).tolist())
-        for object_id, find in finds.items():
-            if frame in wanted[object_id]:
-                find.add(frame, object_id in seen, object_id in found, wanted[object_id][frame])
-    lapses = {object_id: find.result(score.objects[object_id]) for object_id, find in finds.items()}
+    finds = {object_id: _Finds() for object_id in score.objects}
+    for frame, object_ids in sorted(_below_recall(score).items()):
+        truth, prediction = saved_pair(video, predicted, frame, protocol, score.matches)
+        for object_id in object_ids:
+            finds[object_id].add(frame, truth == object_id, None if prediction is None else prediction == object_id)
+    lapses = {object_id: find.result() for object_id, find in finds.items()}
     return {object_id: lapse for object_id, lapse in lapses.items() if lapse}
 
 
@@ -83,32 +77,29 @@ class _Finds:
         self._lost: list[int] = []
         self._elsewhere: list[int] = []
         self._invented: list[int] = []
-        self._num_absent = 0
 
-    def add(self, frame: int, is_seen: bool, is_predicted: bool, region: float) -> None:
-        self._num_absent += not is_predicted
-        if region > 0:
-            return
-        kind = self._invented if not is_seen else self._elsewhere if is_predicted else self._lost
-        kind.append(frame)
+    def add(self, frame: int, truth: Mask, predicted: Mask | None) -> None:
+        if predicted is None or not predicted.any():
+            kind = self._lost if truth.any() else None
+        elif not truth.any():
+            kind = self._invented
+        else:
+            kind = None if (truth & predicted).any() else self._elsewhere
+        if kind is not None:
+            kind.append(frame)
 
-    def result(self, quality: ObjectQuality) -> Lapses:
-        return Lapses(
-            lost=tuple(self._lost),
-            elsewhere=tuple(self._elsewhere),
-            invented=tuple(self._invented),
-            missing=bool(self._lost) and self._num_absent == len(quality.frames),
-        )
+    def result(self) -> Lapses:
+        return Lapses(lost=tuple(self._lost), elsewhere=tuple(self._elsewhere), invented=tuple(self._invented))
 
 
-def _frames_to_read(quality: ObjectQuality) -> dict[int, float]:
-    """J of the frames, by index, that may be lapses, or may show that the object is nowhere."""
-    regions = {frame: region for frame, region, _ in _by_frame(quality)}
-    if 0 not in regions.values():
-        return {}
-    if set(regions.values()) <= {0.0, 1.0}:
-        return regions
-    return {frame: region for frame, region in regions.items() if region == 0}
+def _below_recall(score: SequenceScore) -> dict[int, list[int]]:
+    """By frame, the objects that do not count as found there."""
+    below: dict[int, list[int]] = {}
+    for object_id, quality in score.objects.items():
+        for frame, region, _ in _by_frame(quality):
+            if region <= RECALL_THRESHOLD:
+                below.setdefault(frame, []).append(object_id)
+    return below
 
 
 def _by_frame(quality: ObjectQuality) -> Iterator[tuple[int, float, float]]:
