@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -124,30 +124,31 @@ def _dataset_command(dataset: str) -> Callable[..., None]:
         no_cache: _NoCache = False,
         as_json: _AsJson = False,
     ) -> None:
-        settings: dict[str, Any] = {
-            "device": device, "size": size, "flow": flow, "memory_every": memory_every, "bank": bank,
-            "flip": flip or None, "scales": scales,
-        }  # fmt: skip
-        settings = {name: value for name, value in settings.items() if value is not None}
-        _check_options(model, results, baseline, settings, out, save, stability)
-        if scales is not None:
-            from devos.engine.settings import parse_scales
-
-            settings["scales"] = parse_scales(scales)
-        from devos.evaluation.job import Job
-
         method, name = _method(model, results, baseline)
-        rules = protocol if dataset == "davis" or protocol is not ProtocolChoice.AUTO else ProtocolChoice(dataset)
-        year = "2016" if rules is ProtocolChoice.DAVIS2016 and (root / "ImageSets" / "2016").is_dir() else None
-        job = Job(
-            method=method, name=name, root=_absolute(root), protocol=_protocol(rules), split=split,
-            resolution=resolution, year=year, meta=_absolute(meta), unseen=_absolute(unseen), settings=settings,
-        )  # fmt: skip
+        settings = {"device": device, "size": size, "flow": flow, "memory_every": memory_every, "bank": bank,
+                    "flip": flip or None, "scales": scales}  # fmt: skip
+        _check_options(model, results, baseline, settings, out, save, stability)
+        job = _job(dataset, protocol, settings, method=method, name=name, root=_absolute(root), split=split,
+                   resolution=resolution, meta=_absolute(meta), unseen=_absolute(unseen))  # fmt: skip
         outcome = _run(job, out=out, save=save, stability=stability, workers=workers, no_cache=no_cache)
         _present(outcome, out, as_json)
 
     command.__doc__ = f"{DATASETS[dataset]}: run a model from the masks that are given, or score saved masks."
     return command
+
+
+def _job(dataset: str, choice: ProtocolChoice, settings: Mapping[str, Any], **fields: Any) -> Job:
+    """The job that the options describe; what was not given is left to its default."""
+    from devos.engine.settings import parse_scales
+    from devos.evaluation.job import Job
+
+    rules = choice if dataset == "davis" or choice is not ProtocolChoice.AUTO else ProtocolChoice(dataset)
+    lists = Path(fields["root"]) / "ImageSets" / "2016"
+    year = "2016" if rules is ProtocolChoice.DAVIS2016 and lists.is_dir() else None
+    given = {name: value for name, value in settings.items() if value is not None}
+    if "scales" in given:
+        given["scales"] = parse_scales(given["scales"])
+    return Job(protocol=_protocol(rules), year=year, settings=given, **fields)
 
 
 for _dataset in DATASETS:
@@ -223,7 +224,7 @@ def _method(model: str | None, results: Path | None, baseline: BaselineChoice | 
 
 
 def _check_options(
-    model: str | None, results: Path | None, baseline: BaselineChoice | None, settings: Collection[str],
+    model: str | None, results: Path | None, baseline: BaselineChoice | None, settings: Mapping[str, Any],
     out: Path | None, save: Path | None, stability: bool,
 ) -> None:  # fmt: skip
     from devos.errors import OptionError
@@ -232,8 +233,9 @@ def _check_options(
     named = [name for name, value in options.items() if value is not None]
     if len(named) > 1:
         raise OptionError(f"{' and '.join(named)} exclude each other; give one of them, or none for {DEFAULT_MODEL}")
-    if settings and (results is not None or baseline is not None):
-        option = "--" + min(settings).replace("_", "-")
+    given = [name for name, value in settings.items() if value is not None]
+    if given and (results is not None or baseline is not None):
+        option = "--" + min(given).replace("_", "-")
         raise OptionError(f"{option} is for a model, but {named[0]} runs none; leave one of the two out")
     if save is not None and results is not None:
         raise OptionError("--save keeps masks that are made, but --results makes none; leave one of the two out")
