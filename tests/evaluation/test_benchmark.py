@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from devos.data.catalog import find_masks
@@ -11,29 +13,52 @@ from devos.evaluation.scoring import Protocol
 
 
 @pytest.fixture
-def eager_pool(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes are started however little there is to do."""
-    monkeypatch.setattr(benchmark, "_FRAMES_WORTH_A_POOL", 0)
+def eager_sharing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Videos are shared however little there is to do."""
+    monkeypatch.setattr(benchmark, "_FRAMES_WORTH_SHARING", 0)
 
 
-def test_several_processes_give_the_same_scores_in_the_same_order_as_one(golden_masks, eager_pool):
+@pytest.fixture(params=["threads", "processes"])
+def shared_by(request: pytest.FixtureRequest, eager_sharing: None, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who does it."""
+    if request.param == "processes":
+        monkeypatch.setattr(benchmark, "_MASKS_WORTH_PROCESSES", 0)
+    return request.param
+
+
+def test_several_workers_give_the_same_scores_in_the_same_order_as_one(golden_masks, shared_by):
     folder = golden_masks / "c01_blobs"
     videos = find_masks(folder / "gt")
     seen: list[str] = []
+    counted: Counter[str] = Counter()
     shared = evaluate(
         videos,
         SavedMasks(folder / "pred"),
         Protocol.DAVIS2017,
         workers=2,
         on_sequence=lambda score: seen.append(score.name),
+        on_frame=lambda name, count: counted.update({name: count}),
     )
     assert shared == evaluate(videos, SavedMasks(folder / "pred"), Protocol.DAVIS2017, workers=1)
     assert sorted(seen) == ["alpha", "beta"]
+    assert counted == {"alpha": 10, "beta": 12}
 
 
-def test_an_error_in_another_process_arrives_as_it_was(golden_masks, tmp_path, eager_pool):
+def test_an_error_in_another_worker_arrives_as_it_was(golden_masks, tmp_path, eager_sharing):
     with pytest.raises(MaskError, match="is missing; expected the masks of sequence"):
         evaluate(find_masks(golden_masks / "c01_blobs" / "gt"), SavedMasks(tmp_path), Protocol.DAVIS2017, workers=2)
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_one_worker_tells_of_each_frame_as_it_is_done(golden_masks, saved):
+    folder = golden_masks / "c01_blobs"
+    predictor = SavedMasks(folder / "pred") if saved else CopyFirst(Protocol.DAVIS2017)
+    told: list[tuple[str, int]] = []
+    videos = find_masks(folder / "gt")
+    evaluate(videos, predictor, Protocol.DAVIS2017, workers=1, on_frame=lambda *news: told.append(news))
+    assert sum(count for name, count in told if name == "alpha") == 10
+    assert [name for name, _ in told] == sorted(name for name, _ in told)
+    assert len(told) >= 8 + 10
 
 
 def test_every_object_weighs_the_same_whatever_its_sequence(golden_masks):

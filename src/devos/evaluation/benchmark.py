@@ -5,7 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,10 @@ from devos.evaluation.scoring import NO_META, SequenceScorer, score_sequence
 
 __all__ = ["Means", "Scores", "evaluate"]
 
-_FRAMES_WORTH_A_POOL = 200
-"""Starting processes takes longer than scoring fewer frames than this."""
+_FRAMES_WORTH_SHARING = 200
+"""To share out fewer frames than this takes longer than to score them."""
+_MASKS_WORTH_PROCESSES = 4000
+"""Fewer frames of saved masks than this are shared among threads: they are done before processes have started."""
 
 
 @dataclass(frozen=True)
@@ -74,21 +76,22 @@ def evaluate(
     """Predict and score every video.
 
     `workers` processes share the videos, by default one for each CPU core; 1 stays in this process, as a predictor must
-    that cannot be pickled. The processes are spawned: call this from under `if __name__ == "__main__"`. `on_sequence`
-    is called in this process as each video is done, in any order; `on_frame` as its frames are, one by one in this
-    process and all at once from others. `cache` keeps the scores of saved masks, of nothing else.
+    that cannot be pickled. The processes are spawned: call this from under `if __name__ == "__main__"`. A few saved
+    masks are shared among threads instead. `on_sequence` is called from the caller's thread as each video is done, in
+    any order; `on_frame` as its frames are, one by one where one worker does them, else all at once. `cache` keeps the
+    scores of saved masks, of nothing else.
     """
     workers = min(workers or os.cpu_count() or 1, len(videos))
     if workers < 1:
         raise ValueError("expected at least one video and one worker")
     job = _Job(predictor, protocol, meta, cache)
-    if workers == 1 or sum(video.num_frames for video in videos) < _FRAMES_WORTH_A_POOL:
+    if workers == 1 or sum(video.num_frames for video in videos) < _FRAMES_WORTH_SHARING:
         scores = {}
         for video in videos:
             scores[video.name] = job.score(video, on_frame)
             on_sequence(scores[video.name])
     else:
-        scores = _evaluate_in_pool(videos, job, workers, on_sequence, on_frame)
+        scores = _evaluate_shared(videos, job, workers, on_sequence, on_frame)
     return Scores(protocol, tuple(scores[video.name] for video in videos))
 
 
@@ -100,6 +103,13 @@ class _Job:
     protocol: Protocol
     meta: Meta
     cache: ScoreCache | None
+
+    def pool(self, workers: int, num_frames: int) -> Executor:
+        """What shares the videos: processes, or for a few saved masks threads, which start at once."""
+        if isinstance(self.predictor, SavedMasks) and num_frames < _MASKS_WORTH_PROCESSES:
+            return ThreadPoolExecutor(workers)
+        spawn = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(workers, mp_context=spawn, initializer=cv2.setNumThreads, initargs=(1,))
 
     def score(self, video: VideoInfo, on_frame: OnFrame) -> SequenceScore:
         """Score one video."""
@@ -141,13 +151,12 @@ def _counted(maps: Iterator[Labels], on_each: Callable[[], None]) -> Iterator[La
         on_each()
 
 
-def _evaluate_in_pool(
+def _evaluate_shared(
     videos: Sequence[VideoInfo], job: _Job, workers: int, on_sequence: OnSequence, on_frame: OnFrame
 ) -> dict[str, SequenceScore]:
     scores = {}
-    spawn = multiprocessing.get_context("spawn")
     frames = {video.name: video.num_frames for video in videos}
-    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    with job.pool(workers, sum(frames.values())) as pool:
         # The longest first, so that none is left to run alone at the end.
         ordered = sorted(videos, key=lambda video: -video.num_frames)
         futures = [pool.submit(_score_quietly, job, video) for video in ordered]
