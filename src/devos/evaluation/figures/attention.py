@@ -15,7 +15,7 @@ from devos.errors import OptionError
 from devos.evaluation.figures.marks import HEAT, cut_out, draw_arrow, draw_ring, heat
 from devos.evaluation.figures.matching import Point, Sampling, View, watch
 from devos.evaluation.figures.queries import Queries, Query
-from devos.evaluation.figures.sheet import FAINT, INK, Rgb, Sheet, fitting, painted, resized
+from devos.evaluation.figures.sheet import FAINT, INK, Px, Rgb, Sheet, fitting, painted, resized
 from devos.frames import Frame, FrameSize
 from devos.io.drawing import COLOURS
 
@@ -136,12 +136,14 @@ class _Block:
             frame = self.view.remembered[index]
             rgb = heat(frame.rgb, maps[index], peak, self.panel)
             caption = f"1/{stride} · frame {frame.index} · {shares[index]:.0%} of the attention"
-            self._panel(row, column, rgb, caption)
+            left, top = self._place(row, column)
+            self.sheet.text(left, top - 11, caption, size=10, width=PANEL_WIDTH)
+            self.sheet.paste(rgb, left, top)
 
     def _shares(self, row: int, shares: dict[int, Float[np.ndarray, " frames"]], shown: Sequence[int]) -> None:
         """How the attention is shared out among all remembered frames, as bars."""
         left, top = self._place(row, 0)
-        self.sheet.text(left, top - 11, "attention by remembered frame, in percent", size=10)
+        self.sheet.text(left, top - 11, "percent by remembered frame", size=10)
         axes = self.sheet.axes(left + 34, top + 8, PANEL_WIDTH - 44, self.panel.height - 34)
         places = np.arange(len(self.view.remembered))
         width = 0.8 / len(shares)
@@ -150,7 +152,7 @@ class _Block:
             axes.bar(places + offset, 100 * part, 0.92 * width, color=_STRIDE_COLOURS[stride], label=f"1/{stride}")
         axes.set_xticks(places, [str(frame.index) for frame in self.view.remembered])
         axes.set_xlim(-0.6, max(len(places), NUM_SHOWN) - 0.4)
-        axes.set_ylim(0, 100)
+        axes.set_ylim(0, 101)
         axes.set_yticks([0, 25, 50, 75, 100])
         axes.grid(axis="y", color="#e3e7ea", linewidth=0.8)
         axes.set_axisbelow(True)
@@ -158,7 +160,16 @@ class _Block:
         for number, label in enumerate(axes.get_xticklabels()):
             label.set(color=INK if number in shown else FAINT, weight="bold" if number in shown else "normal")
         axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.legend(fontsize=9, frameon=False, ncols=2, loc="upper right", borderaxespad=0.1, handlelength=1.0)
+        axes.legend(
+            fontsize=9,
+            frameon=False,
+            ncols=2,
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            borderaxespad=0,
+            borderpad=0,
+            handlelength=1.0,
+        )
 
     def _previous(self, row: int) -> Any:
         """The previous frame, with the flow that leads to it from this one."""
@@ -240,7 +251,7 @@ class _Block:
         if peaks:
             bar = HEAT(np.linspace(0, 1, 70))[None, :, :3]
             x = left + self._words(left, top, "a cell's share: 0") + 8
-            self.sheet.picture(np.repeat(np.round(255 * bar).astype(np.uint8), 10, 0), round(x), top - 5)
+            self.sheet.paste(np.repeat(np.round(255 * bar).astype(np.uint8), 10, 0), round(x), top - 5)
             ends = ", ".join(f"{100 * peak:.2g} % at 1/{stride}" for stride, peak in peaks.items())
             self._words(round(x) + 78, top, ends)
         left += PANEL_WIDTH + _GAP
@@ -260,6 +271,6 @@ class _Block:
             left + x, top, "area: weight;   ring or cross: the query;   black arrow: its flow to the frame before"
         )
 
-    def _words(self, left: float, top: float, words: str) -> float:
+    def _words(self, left: Px, top: Px, words: str) -> float:
         self.sheet.text(left, top, words, size=9, color=FAINT)
         return self.sheet.text_width(words, 9)

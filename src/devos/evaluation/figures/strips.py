@@ -239,7 +239,7 @@ def _j(comparison: Comparison, name: str, index: int) -> float:
 def film_pages(comparison: Comparison) -> Iterator[Rgb]:
     """Every frame of a sequence, the methods side by side, at most three in a row."""
     names = list(comparison.rows)
-    columns = min(_FILM_COLUMNS, len(names))
+    columns = 2 if len(names) == 4 else min(_FILM_COLUMNS, len(names))
     rows = math.ceil(len(names) / columns)
     size = FrameSize(*read_picture(comparison.video.frames[0]).shape[:2])
     panel = fitting(size, (_FILM_WIDTH - 2 * _MARGIN) // columns - _GAP, 720 if rows == 1 else 440)
@@ -255,5 +255,5 @@ def film_pages(comparison: Comparison) -> Iterator[Rgb]:
             left = _MARGIN + column * (panel.width + _GAP)
             top = _FILM_HEADER + row * (panel.height + _FILM_CAPTION) + _FILM_CAPTION
             sheet.text(left, top - 12, name, size=11, weight="bold", width=panel.width)
-            sheet.picture(comparison.panel(name, index, panel), left, top)
+            sheet.paste(comparison.panel(name, index, panel), left, top)
         yield sheet.pixels()
