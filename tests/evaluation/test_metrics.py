@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from devos.evaluation.metrics import (
+    Outline,
     Statistics,
     _first_and_last_quarter,
     boundary_accuracy,
@@ -16,6 +17,9 @@ from devos.evaluation.metrics import (
     boundary_radius,
     region_similarity,
     score_mask,
+    score_outlines,
+    widen,
+    window_of,
 )
 from devos.frames import FrameSize
 
@@ -152,3 +156,36 @@ def test_both_measures_are_symmetric_and_between_0_and_1(masks):
     assert math.isclose(boundary_accuracy(a, b), boundary_accuracy(b, a), abs_tol=1e-12)
     assert 0 <= region_similarity(a, b) <= 1
     assert 0 <= boundary_accuracy(a, b) <= 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    arrays(bool, st.tuples(st.integers(1, 20), st.integers(1, 150)), elements=st.just(False)),
+    st.lists(st.tuples(st.integers(0, 19), st.integers(0, 149)), max_size=6),
+    st.integers(0, 90),
+)
+def test_widening_reaches_just_the_disk_at_any_size_and_radius(edge, points, radius):
+    height, width = edge.shape
+    for y, x in points:
+        edge[y % height, x % width] = True
+    ys, xs = np.mgrid[:height, :width]
+    wanted = np.zeros_like(edge)
+    for y, x in np.argwhere(edge):
+        wanted |= (ys - y) ** 2 + (xs - x) ** 2 <= radius**2
+    np.testing.assert_array_equal(widen(edge, radius), wanted)
+
+
+@settings(max_examples=60, deadline=None)
+@given(mask_pairs())
+def test_outlines_score_as_the_masks_that_they_are_of(masks):
+    size = FrameSize(*masks[0].shape)
+    outlines = [Outline.of(mask, size) for mask in masks]
+    assert score_outlines(*outlines) == score_mask(*masks)
+
+
+@settings(max_examples=60, deadline=None)
+@given(mask_pairs())
+def test_a_window_of_a_frame_scores_as_the_frame(masks):
+    window = window_of(*masks)
+    cut = [np.ascontiguousarray(mask[window]) for mask in masks]
+    assert score_mask(*cut, FrameSize(*masks[0].shape)) == score_mask(*masks)
