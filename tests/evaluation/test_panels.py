@@ -44,7 +44,7 @@ def test_the_error_picture_shows_each_outcome_in_its_colour(kind):
     found[10:50, 20:80] = kind
     truth = labels((1, slice(10, 50), slice(20, 80)))
     errors = pixels(draw_panels(None, truth, truth, found)[-1])
-    inside = errors[80:160, 120:280].reshape(-1, 3)
+    inside = errors[72:144, 108:252].reshape(-1, 3)
     brightest = inside[inside.sum(1).argsort()[-500:]].mean(0)
     hues = {other: np.array(colour) / np.linalg.norm(colour) for other, colour in OUTCOME_COLOURS.items()}
     likeness = {other: hue @ brightest for other, hue in hues.items()}
@@ -57,10 +57,10 @@ def test_all_four_pictures_have_one_size_and_say_what_they_show():
     picture = np.full((60, 100, 3), 90, np.uint8)
     panels = draw_panels(picture, truth, predicted, outcomes(truth, predicted, IDS))
     assert [panel.title for panel in panels] == ["Picture", "Truth", "Prediction", "Errors"]
-    assert {(panel.width, panel.height) for panel in panels} == {(WIDTH_PX, 240)}
+    assert {(panel.width, panel.height) for panel in panels} == {(WIDTH_PX, 216)}
     truth_seen, predicted_seen = pixels(panels[1]), pixels(panels[2])
-    assert np.abs(truth_seen[120, 300] - 90).sum() > 60
-    assert np.abs(predicted_seen[120, 300] - 90).sum() < 25
+    assert np.abs(truth_seen[108, 270] - 90).sum() > 60
+    assert np.abs(predicted_seen[108, 270] - 90).sum() < 25
 
 
 def test_what_is_not_known_has_no_picture():
@@ -76,11 +76,11 @@ def test_a_small_object_is_shown_enlarged_and_its_place_on_the_whole_picture():
         "Picture",
         *(f"{t} (enlarged)" for t in ("Truth", "Prediction", "Errors")),
     ]
-    assert {(panel.width, panel.height) for panel in panels} == {(WIDTH_PX, 240)}
+    assert {(panel.width, panel.height) for panel in panels} == {(WIDTH_PX, 216)}
     right = pixels(panels[3]).sum(2) > 400
     assert 0.08 < right.mean() < 0.2  # 60 of the 30 x 18 pixels that are shown
     whole = pixels(panels[0])
-    assert np.abs(whole[:, :240] - 90).max() < 30
+    assert np.abs(whole[:, :216] - 90).max() < 30
     assert np.abs(whole - 90).max() > 80
 
 

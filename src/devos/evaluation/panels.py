@@ -21,10 +21,10 @@ from devos.data.catalog import Labels
 from devos.frames import Frame, MaskFrame
 from devos.io.drawing import draw_overlay
 
-WIDTH_PX = 400
-"""How wide the pictures are made; smaller ones are not enlarged beyond it, nor are pages kept small by chance."""
+WIDTH_PX = 360
+"""How wide every picture is made: enough for four side by side on a screen, and little to store."""
 
-_QUALITY = 52
+_QUALITY = 45
 _PLAIN = (64, 68, 74)
 """RGB of the ground where there is no picture."""
 _ENLARGE_BELOW = 0.7

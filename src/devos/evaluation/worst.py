@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devos.data.catalog import VideoInfo
-from devos.evaluation.metrics import RECALL_THRESHOLD, Mask
+from devos.evaluation.metrics import Mask
 from devos.evaluation.pairs import saved_pair
 from devos.evaluation.protocols import Protocol
 from devos.evaluation.quality import ObjectQuality, SequenceScore
+
+_MOST_OF_A_LAPSE = 0.1
+"""No frame with a higher J can be a lapse."""
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,12 @@ def worst_frames(score: SequenceScore, count: int = 3) -> list[int]:
 def find_lapses(score: SequenceScore, video: VideoInfo, predicted: Path, protocol: Protocol) -> dict[int, Lapses]:
     """The lapses of each object that has any, from the masks in PREDICTED/SEQUENCE/FRAME.png.
 
-    Only the masks of frames on which an object is below recall are read. A frame without a file counts as one on which
-    nothing was predicted.
+    Only the masks of frames with a J of 0.1 or less are read: without any overlap J is 0, or under mose2, whose J is
+    smoothed, 1 over the pixels of both masks and one more, so that specks of less than nine pixels are passed over
+    there. A frame without a file counts as one on which nothing was predicted.
     """
     finds = {object_id: _Finds() for object_id in score.objects}
-    for frame, object_ids in sorted(_below_recall(score).items()):
+    for frame, object_ids in sorted(_hardly_found(score).items()):
         truth, prediction = saved_pair(video, predicted, frame, protocol, score.matches)
         for object_id in object_ids:
             finds[object_id].add(frame, truth == object_id, None if prediction is None else prediction == object_id)
@@ -92,12 +96,12 @@ class _Finds:
         return Lapses(lost=tuple(self._lost), elsewhere=tuple(self._elsewhere), invented=tuple(self._invented))
 
 
-def _below_recall(score: SequenceScore) -> dict[int, list[int]]:
-    """By frame, the objects that do not count as found there."""
+def _hardly_found(score: SequenceScore) -> dict[int, list[int]]:
+    """By frame, the objects of which perhaps nothing was found there."""
     below: dict[int, list[int]] = {}
     for object_id, quality in score.objects.items():
         for frame, region, _ in _by_frame(quality):
-            if region <= RECALL_THRESHOLD:
+            if region <= _MOST_OF_A_LAPSE:
                 below.setdefault(frame, []).append(object_id)
     return below
 
