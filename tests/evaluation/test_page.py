@@ -194,3 +194,11 @@ def test_stability_is_told_as_its_difference_from_the_truth(video_root, tmp_path
 def test_a_page_without_its_pictures_stays_small(evaluation):
     html = render_page(evaluation)
     assert len(re.sub(r"base64,[\w+/=]+", "", html)) < 40_000
+
+
+def test_frames_are_named_as_stretches_of_those_that_are_scored():
+    names = [f"{index:02d}" for index in range(60)]
+    every_fifth = range(0, 60, 5)
+    assert page._spans([5, 10, 15, 30], every_fifth, names) == "05\N{EN DASH}15, 30"
+    assert page._spans([5, 10, 15], range(60), names) == "05, 10, 15"
+    assert page._spans(range(0, 60, 2), range(60), names) == "00, 02, 04, 06, 08, 10, and 24 more stretches"

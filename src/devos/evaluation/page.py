@@ -140,7 +140,10 @@ def _sequences(evaluation: Evaluation) -> Iterator[SequenceView]:
             means=Means.of(score.objects.values()),
             num_frames=video.num_frames,
             num_scored=len(scored),
-            skipped=tuple((reason, _spans(frames, video.stems)) for reason, frames in score.skipped.items()),
+            skipped=tuple(
+                (reason, _spans(frames, range(video.num_frames), video.stems))
+                for reason, frames in score.skipped.items()
+            ),
             warnings=score.notes,
             objects=tuple(_object(evaluation, score, object_id, is_shown) for object_id in score.objects),
             frames=tuple(_frames(evaluation, score)) if is_shown else (),
@@ -165,11 +168,13 @@ def _object(evaluation: Evaluation, score: SequenceScore, object_id: int, is_sho
         swaps=swaps,
         lapses=lapses,
         chart=draw_chart(quality, stems, evaluation.scores.measures) if is_shown else None,
-        remarks=tuple(_remarks(lapses, swaps, stems)),
+        remarks=tuple(_remarks(quality, lapses, swaps, stems)),
     )
 
 
-def _remarks(lapses: Lapses | None, swaps: ObjectSwaps | None, stems: Sequence[str]) -> Iterator[str]:
+def _remarks(
+    quality: ObjectQuality, lapses: Lapses | None, swaps: ObjectSwaps | None, stems: Sequence[str]
+) -> Iterator[str]:
     kinds = (
         (lapses.lost, "lost, nothing predicted, on"),
         (lapses.elsewhere, "predicted only where it is not on"),
@@ -177,7 +182,7 @@ def _remarks(lapses: Lapses | None, swaps: ObjectSwaps | None, stems: Sequence[s
     ) if lapses else ()  # fmt: skip
     for frames, text in kinds:
         if frames:
-            yield f"{text} {len(frames)} {'frame' if len(frames) == 1 else 'frames'}: {_spans(frames, stems)}"
+            yield f"{text} {len(frames)} {'frame' if len(frames) == 1 else 'frames'}: {_spans(frames, quality.frames, stems)}"
     if swaps is not None and swaps.first is not None:
         times = "once" if swaps.swaps == 1 else f"{swaps.swaps} times"
         takers = ", ".join(map(str, swaps.taken_by))
@@ -231,9 +236,10 @@ def _settings(run: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, s
             yield f"{prefix}{name}", str(value)
 
 
-def _spans(frames: Sequence[int], stems: Sequence[str]) -> str:
-    """Frames that follow each other as first to last, by their names: `00003-00007, 00012`."""
-    groups = [list(group) for _, group in itertools.groupby(enumerate(frames), lambda item: item[1] - item[0])]
+def _spans(frames: Sequence[int], among: Sequence[int], stems: Sequence[str]) -> str:
+    """Frames that follow each other among others as first to last, by their names: `00003-00007, 00012`."""
+    place = {frame: position for position, frame in enumerate(among)}
+    groups = [list(group) for _, group in itertools.groupby(enumerate(frames), lambda item: place[item[1]] - item[0])]
     ends = [(stems[group[0][1]], stems[group[-1][1]]) for group in groups]
     spans = [first if first == last else f"{first}\N{EN DASH}{last}" for first, last in ends]
     more = f", and {len(spans) - _MOST_SPANS} more stretches" if len(spans) > _MOST_SPANS else ""
