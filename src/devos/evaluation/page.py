@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -22,6 +23,9 @@ from devos.evaluation.stability import StabilityScore
 from devos.evaluation.swaps import ObjectSwaps
 from devos.evaluation.worst import Lapses, frame_values, worst_frames
 from devos.io.drawing import colour_of
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 MOST_SEQUENCES = 30
 """Of how many sequences, the worst ones, the page has charts and pictures; the tables have all."""
@@ -95,13 +99,8 @@ class SequenceView:
 
 def render_page(evaluation: Evaluation) -> str:
     """The page as HTML. Reads the pictures and masks of the worst frames of at most `MOST_SEQUENCES` sequences."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"percent": _percent, "points": _points}
-    template = resources.files("devos.evaluation").joinpath(_TEMPLATE).read_text(encoding="utf-8")
     views = list(_sequences(evaluation))
-    return environment.from_string(template).render(
+    return _template().render(
         evaluation=evaluation,
         means=evaluation.scores.means,
         steadiness=_steadiness(evaluation),
@@ -117,6 +116,16 @@ def render_page(evaluation: Evaluation) -> str:
         outcome_colours={kind.name.lower(): _hex(colour) for kind, colour in OUTCOME_COLOURS.items()},
         frames_shown=FRAMES_SHOWN,
     )
+
+
+@functools.cache
+def _template() -> Template:
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"percent": _percent, "points": _points}
+    source = resources.files("devos.evaluation").joinpath(_TEMPLATE).read_text(encoding="utf-8")
+    return environment.from_string(source)
 
 
 def _steadiness(evaluation: Evaluation) -> float | None:
@@ -182,7 +191,8 @@ def _remarks(
     ) if lapses else ()  # fmt: skip
     for frames, text in kinds:
         if frames:
-            yield f"{text} {len(frames)} {'frame' if len(frames) == 1 else 'frames'}: {_spans(frames, quality.frames, stems)}"
+            number = f"{len(frames)} {'frame' if len(frames) == 1 else 'frames'}"
+            yield f"{text} {number}: {_spans(frames, quality.frames, stems)}"
     if swaps is not None and swaps.first is not None:
         times = "once" if swaps.swaps == 1 else f"{swaps.swaps} times"
         takers = ", ".join(map(str, swaps.taken_by))
