@@ -4,6 +4,7 @@ of workers and of processes that share the training: its random state is made fr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,14 +15,20 @@ from torch.utils.data import Dataset
 
 from devos.data.augment import degrade, jitter_light
 from devos.data.catalog import VideoInfo
-from devos.data.clips import VOID, Clip
-from devos.data.photos import PhotoInfo
-from devos.data.sampling import SamplingConfig, estimate_flow, sample_clip
+from devos.data.clips import VOID, Clip, Footage
+from devos.data.footage import estimate_flow, shoot
+from devos.data.merge import merge
+from devos.data.mixing import Mix, videos_and_photos
+from devos.data.photos import PhotoSource
+from devos.data.sampler import Curriculum, Draw, Sampler, pick_frames
+from devos.data.sources import Photos, Sources, Videos, unchecked
 from devos.data.synthetic import SyntheticConfig, make_clip
-from devos.errors import OptionError
+from devos.errors import MaskError, OptionError
 
 _SLOTS = 1
 """Tells the random state of a clip's slots from that of the clip itself."""
+_TRIES = 50
+"""Made-up scenes that are tried for one with an object to follow."""
 
 
 @dataclass(frozen=True)
@@ -75,9 +82,32 @@ class Stage:
     length: int
     """Frames of a clip."""
     max_objects: int
-    max_gap: int
-    video_share: float
-    """Share of clips from videos; the others are synthetic."""
+    """Most objects that are followed in a clip, before another is merged in."""
+    max_gap: int | Curriculum
+    """Most frames of the video from one frame of the clip to the next: one gap in a clip, or what a curriculum says."""
+    mix: Mix | None = None
+    """Where clips come from."""
+    video_share: float | None = None
+    """Instead of a mix: this share of the clips from `videos`, the others made of `photos`."""
+
+    def __post_init__(self) -> None:
+        if (self.mix is None) == (self.video_share is None):
+            raise ValueError("a stage has either a mix or a video_share")
+
+    @property
+    def sources(self) -> Mix:
+        """Where clips come from."""
+        if self.mix is not None:
+            return self.mix
+        assert self.video_share is not None, "checked on creation"
+        return videos_and_photos(self.video_share)
+
+    @property
+    def gaps(self) -> Curriculum:
+        """How far apart a clip's frames are."""
+        if isinstance(self.max_gap, Curriculum):
+            return self.max_gap
+        return Curriculum(points=((0.0, float(self.max_gap)),), steady=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,77 +116,102 @@ class ClipsConfig:
 
     stages: tuple[Stage, ...]
     size: int = 256
+    """Height and width of the clips, in pixels."""
     num_slots: int = 10
+    """Places for objects that the network has."""
     batch_size: int = 4
     num_batches: int = 1000
     seed: int = 0
+    zoom: tuple[float, float] = (1.0, 2.2)
+    """Bounds of how much a video is enlarged; 1 fits its short side to the clip."""
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
+
+    def progress(self, batch: int) -> float:
+        """The share of the run, in [0, 1], that is done before batch number `batch`."""
+        return batch / self.num_batches
 
     def stage(self, batch: int) -> Stage:
         """The stage that batch number `batch` belongs to."""
-        share = batch / self.num_batches
-        return next((s for s in self.stages if share < s.until), self.stages[-1])
+        progress = self.progress(batch)
+        return next((s for s in self.stages if progress < s.until), self.stages[-1])
 
 
 class Batches(Dataset[Batch]):
     """Batch number i of a run, or a process's share of it. A map, not a stream: a resumed run starts in its middle.
 
-    OptionError if the batch cannot be shared alike.
+    `sources`: what `open_source` gave for each name of the recipe's mix; or only videos, with photos beside them, for
+    the names `videos` and `photos`. OptionError if a source is missing, or the batch cannot be shared alike.
     """
 
     def __init__(
-        self, config: ClipsConfig, videos: tuple[VideoInfo, ...], photos: tuple[PhotoInfo, ...], *,
+        self, config: ClipsConfig, sources: Sources | tuple[VideoInfo, ...], photos: tuple[PhotoSource, ...] = (), *,
         shard: Shard = Shard(),
     ) -> None:  # fmt: skip
         self._config = config
         self._places = shard.places(config.batch_size)
-        self._videos = videos
-        self._photos = photos
-        # Long videos have more to teach than short ones, but not in proportion.
-        weight = np.array([v.num_frames for v in videos], float) ** 0.5
-        self._video_odds = weight / weight.sum() if len(videos) else weight
+        self._sources = sources if isinstance(sources, Mapping) else unchecked(sources, photos)
+        self._samplers = {mix: Sampler(mix, self._sources) for mix in {stage.sources for stage in config.stages}}
 
     def __len__(self) -> int:
         """Batches of the whole run."""
         return self._config.num_batches
 
     def __getitem__(self, index: int) -> Batch:
-        """The batch of that number, or this process's share of it."""
+        """The batch of that number, or this process's share of it. InputError, naming the file, if one is bad."""
         clips = [self.clip(index, place) for place in self._places]
         rngs = [np.random.default_rng([self._config.seed, index, place, _SLOTS]) for place in self._places]
         return collate(clips, self._config.num_slots, *rngs)
 
+    def draw(self, index: int, place: int) -> Draw:
+        """Where clip number `place` of the whole batch comes from."""
+        return self._draw(index, place)[0]
+
     def clip(self, index: int, place: int) -> Clip:
         """Clip number `place` of the whole batch."""
-        stage = self._config.stage(index)
+        draw, rng = self._draw(index, place)
+        stage, source = self._config.stage(index), self._sources[draw.source]
+        if isinstance(source, Photos):
+            return self._make(stage, source, rng)
+        max_gap = stage.gaps.max_gap(self._config.progress(index))
+        footage = self._shoot(stage, source, draw.video, max_gap, rng)
+        if draw.partner is not None:
+            other = self._shoot(stage, source, draw.partner, max_gap, rng)
+            footage = merge(footage, other, self._config.num_slots)
+        images = degrade(jitter_light(footage.images, rng), rng)
+        return Clip(images, footage.labels, *estimate_flow(images), footage.source)
+
+    def _draw(self, index: int, place: int) -> tuple[Draw, np.random.Generator]:
+        """That, and the random state for all the rest of the clip."""
         rng = np.random.default_rng([self._config.seed, index, place])
-        clip: Clip | None = None
-        while clip is None:
-            from_video = len(self._photos) == 0 or (len(self._videos) > 0 and rng.random() < stage.video_share)
-            clip = self._from_video(stage, rng) if from_video else self._from_photos(stage, rng)
-        return clip
+        sampler = self._samplers[self._config.stage(index).sources]
+        return sampler.draw(self._config.progress(index), rng), rng
 
-    def _from_video(self, stage: Stage, rng: np.random.Generator) -> Clip | None:
-        video = self._videos[int(rng.choice(len(self._videos), p=self._video_odds))]
-        config = replace(self._config.sampling, size=self._config.size, length=stage.length,
-                         max_gap=stage.max_gap, max_objects=stage.max_objects)  # fmt: skip
-        clip = sample_clip(video, config, rng)
-        return None if clip is None else replace(clip, images=degrade(jitter_light(clip.images, rng), rng))
+    def _shoot(
+        self, stage: Stage, source: Videos, video: int | None, max_gap: int, rng: np.random.Generator
+    ) -> Footage:
+        assert video is not None, "a source of videos gives one"
+        chosen = source.items[video]
+        pick = pick_frames(chosen, stage.length, max_gap, stage.max_objects, rng, steady=stage.gaps.steady)
+        return shoot(chosen, pick, self._config.size, self._config.zoom, rng)
 
-    def _from_photos(self, stage: Stage, rng: np.random.Generator) -> Clip | None:
+    def _make(self, stage: Stage, source: Photos, rng: np.random.Generator) -> Clip:
         config = replace(self._config.synthetic, size=self._config.size, length=stage.length,
                          max_objects=stage.max_objects)  # fmt: skip
-        count = 1 + int(rng.integers(1, config.max_layers + 1))
-        picked = rng.integers(0, len(self._photos), count)
-        clip = make_clip([self._photos[int(i)].read() for i in picked], config, rng)
-        if clip is None:
-            return None
-        clip = replace(clip, images=degrade(jitter_light(clip.images, rng), rng))
+        for _ in range(_TRIES):
+            count = 1 + int(rng.integers(1, config.max_layers + 1))
+            picked = [source.items[int(i)] for i in rng.integers(0, len(source.items), count)]
+            clip = make_clip([photo.read() for photo in picked], config, rng)
+            if clip is not None:
+                break
+        else:
+            names = ", ".join(str(photo.mask) for photo in picked)
+            raise MaskError(f"{_TRIES} scenes made of photos showed no object large enough to follow; the last ones' "
+                            f"masks: {names}: give photos with larger objects")  # fmt: skip
+        images = degrade(jitter_light(clip.images, rng), rng)
         if rng.random() < config.flow_exact:
-            return clip
-        to_prev, to_curr = estimate_flow(clip.images)
-        return replace(clip, to_prev=to_prev, to_curr=to_curr)
+            return replace(clip, images=images)
+        to_prev, to_curr = estimate_flow(images)
+        return replace(clip, images=images, to_prev=to_prev, to_curr=to_curr)
 
 
 def collate(clips: list[Clip], num_slots: int, *rngs: np.random.Generator) -> Batch:

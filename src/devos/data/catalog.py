@@ -63,12 +63,12 @@ def find_videos(
     """
     pictures, annotations = root / "JPEGImages", root / "Annotations"
     if not pictures.is_dir():
-        found = "there is no such folder" if not root.is_dir() else f"it holds {_listed(_folders(root))}"
+        found = "there is no such folder" if not root.is_dir() else f"it holds {_joined(list_folders(root))}"
         raise InputError(f"{root} is not a DAVIS-layout folder ({found}); {_TREE}")
-    resolution = _resolution(pictures, resolution)
+    resolution = find_resolution(pictures, resolution)
     pictures, annotations = pictures / resolution, annotations / resolution
-    names = _split_names(root, split, year) if split else None
-    names = _folders(pictures) if names is None else names
+    names = read_split(root, split, year) if split else None
+    names = list_folders(pictures) if names is None else names
     if not names:
         raise InputError(f"{pictures} holds no sequence; {_TREE}")
     return tuple(_video(name, pictures / name, annotations / name) for name in names)
@@ -78,9 +78,9 @@ def find_masks(folder: Path) -> tuple[VideoInfo, ...]:
     """The mask sequences in a folder of sequence folders, or the one in a folder of PNGs; without their pictures."""
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; expected a folder of PNG masks, or a folder of such folders")
-    names = [name for name in _folders(folder) if _files(folder / name, (".png",))]
+    names = [name for name in list_folders(folder) if list_files(folder / name, (".png",))]
     homes = [folder / name for name in names] or [folder]
-    videos = tuple(VideoInfo(home.resolve().name, (), tuple(_files(home, (".png",)))) for home in homes)
+    videos = tuple(VideoInfo(home.resolve().name, (), tuple(list_files(home, (".png",)))) for home in homes)
     if not any(video.masks for video in videos):
         raise InputError(f"{folder} holds no PNG; expected a folder of PNG masks, or a folder of such folders")
     return videos
@@ -125,52 +125,57 @@ def read_picture(path: Path) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _video(name: str, pictures: Path, annotations: Path) -> VideoInfo:
-    frames = _files(pictures, PICTURE_SUFFIXES)
+    frames = list_files(pictures, PICTURE_SUFFIXES)
     if not frames:
         raise VideoError(f"{pictures} holds no pictures; expected the frames of sequence {name} ({_TREE})")
-    masks = {path.stem: path for path in _files(annotations, (".png",))}
+    masks = {path.stem: path for path in list_files(annotations, (".png",))}
     strays = masks.keys() - {frame.stem for frame in frames}
     if strays:
         raise MaskError(f"{annotations / min(strays)}.png belongs to no frame of {pictures}; name masks as the frames")
     return VideoInfo(name, tuple(frames), tuple(masks.get(frame.stem) for frame in frames))
 
 
-def _resolution(pictures: Path, wanted: str | None) -> str:
-    """The resolution folder's name, '' where the sequences lie directly in `pictures`."""
-    folders = _folders(pictures)
+def find_resolution(pictures: Path, wanted: str | None) -> str:
+    """The name of the resolution folder to read, '' where the sequences lie directly in `pictures`.
+
+    InputError if the wanted one, or where there are several the usual one, is not there.
+    """
+    folders = list_folders(pictures)
     if wanted is None:
-        if not folders or any(_files(pictures / name, PICTURE_SUFFIXES) for name in folders):
+        if not folders or any(list_files(pictures / name, PICTURE_SUFFIXES) for name in folders):
             return ""
         wanted = folders[0] if len(folders) == 1 else USUAL_RESOLUTION
     if wanted not in folders:
-        raise InputError(f"{pictures} has no folder {wanted}; choose --resolution among {_listed(folders)}")
+        raise InputError(f"{pictures} has no folder {wanted}; choose --resolution among {_joined(folders)}")
     return wanted
 
 
-def _split_names(root: Path, split: str, year: str | None) -> list[str] | None:
-    """The sequences of a split; None where the data set has no lists."""
+def read_split(root: Path, split: str, year: str | None) -> list[str] | None:
+    """The sequences of a split; None where the data set has no lists, InputError where it has others."""
     lists = natsorted((root / "ImageSets").glob("*/*.txt"))
     if not lists:
         return None
     matches = [path for path in lists if path.stem == split and year in (None, path.parent.name)]
     if not matches:
-        found = _listed(f"{path.parent.name}/{path.stem}" for path in lists)
+        found = _joined(f"{path.parent.name}/{path.stem}" for path in lists)
         raise InputError(f"{root / 'ImageSets'} has no list {year or '*'}/{split}.txt; choose --split among {found}")
     lines = (line.split()[0] for line in matches[-1].read_text().splitlines() if line.strip())
     # The lists of 2016 name every frame: /JPEGImages/480p/blackswan/00000.jpg
     return list(dict.fromkeys(Path(line).parent.name if "/" in line else line for line in lines))
 
 
-def _folders(folder: Path) -> list[str]:
+def list_folders(folder: Path) -> list[str]:
+    """The names of the folders in a folder, in natural order, hidden ones left out."""
     return natsorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+def list_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    """The files in a folder with one of those suffixes, in natural order, hidden ones left out; none if it is none."""
     if not folder.is_dir():
         return []
     found = (path for path in folder.iterdir() if path.suffix.lower() in suffixes and not path.name.startswith("."))
     return natsorted(found, key=lambda path: path.name)
 
 
-def _listed(names: Iterable[str]) -> str:
+def _joined(names: Iterable[str]) -> str:
     return ", ".join(names) or "nothing"

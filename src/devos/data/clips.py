@@ -11,11 +11,32 @@ VOID = 255
 """A label that says nothing: no loss is taken there."""
 
 
+LEAST_AREA = 0.003
+"""Share of the first frame that an object must cover to be followed, where there is a choice."""
+
+
 @dataclass(frozen=True)
-class Clip:
+class Footage:
     """Consecutive frames of one size, even and square. Objects are 1..num_objects, 0 is background, 255 void."""
 
     images: UInt8[np.ndarray, "t h w 3"]
+    """RGB."""
+    labels: UInt8[np.ndarray, "t h w"]
+    source: str
+    """Where it came from, for people."""
+
+    @property
+    def num_objects(self) -> int:
+        """The highest object in the first frame."""
+        return highest_object(self.labels[0])
+
+
+@dataclass(frozen=True)
+class Clip:
+    """The same with its motion."""
+
+    images: UInt8[np.ndarray, "t h w 3"]
+    """RGB."""
     labels: UInt8[np.ndarray, "t h w"]
     to_prev: Float32[np.ndarray, "pairs 2 h_half w_half"]
     """For frames 1..t-1, on their own grids: (dx, dy) in pixels to the frame before."""
@@ -27,8 +48,12 @@ class Clip:
     @property
     def num_objects(self) -> int:
         """The highest object in the first frame."""
-        first = self.labels[0]
-        return int(first[first != VOID].max(initial=0))
+        return highest_object(self.labels[0])
+
+
+def highest_object(labels: UInt8[np.ndarray, "h w"]) -> int:
+    """The highest label but void; 0 if there is none."""
+    return int(labels[labels != VOID].max(initial=0))
 
 
 def keep_objects(labels: UInt8[np.ndarray, "t h w"], chosen: list[int]) -> UInt8[np.ndarray, "t h w"]:
@@ -42,7 +67,7 @@ def keep_objects(labels: UInt8[np.ndarray, "t h w"], chosen: list[int]) -> UInt8
 
 
 def choose_objects(
-    first: UInt8[np.ndarray, "h w"], most: int, rng: np.random.Generator, least_area: float = 0.003
+    first: UInt8[np.ndarray, "h w"], most: int, rng: np.random.Generator, least_area: float = LEAST_AREA
 ) -> list[int]:
     """Up to `most` of the labels that cover at least that share of the frame, in random order; maybe none."""
     ids, counts = np.unique(first, return_counts=True)

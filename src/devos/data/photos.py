@@ -1,16 +1,20 @@
-"""Photos with masks: `ROOT/<set>/images/NAME.webp` (any picture) and `ROOT/<set>/masks/NAME.png`."""
+"""Photos with masks, of which clips are made; our own sets: `ROOT/<set>/images/NAME.webp`, `<set>/masks/NAME.png`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
 from natsort import natsorted
+from PIL import Image
 
 from devos.data.catalog import read_clip_labels, read_picture
-from devos.errors import InputError
+from devos.errors import InputError, MaskError
+from devos.frames import FrameSize
+from devos.io.pictures import UNREADABLE
 
 
 @dataclass(frozen=True)
@@ -21,20 +25,67 @@ class Photo:
     labels: UInt8[np.ndarray, "h w"]
 
 
+@runtime_checkable
+class PhotoSource(Protocol):
+    """A photo that can be read, wherever its mask comes from."""
+
+    @property
+    def image(self) -> Path:
+        """The picture."""
+
+    @property
+    def mask(self) -> Path:
+        """The file that tells the labels."""
+
+    def labels(self) -> UInt8[np.ndarray, "h w"]:
+        """The labels alone; MaskError, naming the file, if it cannot be read."""
+
+    def read(self) -> Photo:
+        """Picture and labels, decoded; InputError, naming the file, if that fails or their sizes differ."""
+
+
 @dataclass(frozen=True)
 class PhotoInfo:
     """Where a photo and its mask are."""
 
     image: Path
     mask: Path
+    is_binary: bool = False
+    """The mask's brightness tells one object, from the middle of its range on, as in sets for saliency; otherwise its
+    values are ids."""
+
+    def labels(self) -> UInt8[np.ndarray, "h w"]:
+        """The labels alone; MaskError, naming the file, if it cannot be read."""
+        return read_brightness(self.mask) if self.is_binary else read_clip_labels(self.mask)
 
     def read(self) -> Photo:
-        """Both, decoded."""
-        return Photo(read_picture(self.image), read_clip_labels(self.mask))
+        """Both, decoded; InputError, naming the file, if that fails or their sizes differ."""
+        return read_photo(self)
+
+
+def read_photo(source: PhotoSource) -> Photo:
+    """Picture and labels; InputError, naming the file, if one cannot be read or their sizes differ."""
+    rgb, labels = read_picture(source.image), source.labels()
+    if rgb.shape[:2] != labels.shape:
+        sizes = [str(FrameSize(*shape[:2])) for shape in (labels.shape, rgb.shape)]
+        raise MaskError(f"{source.mask} is {sizes[0]}, but {source.image.name} is {sizes[1]}; "
+                        "give the mask of that picture")  # fmt: skip
+    return Photo(rgb, labels)
+
+
+def read_brightness(path: Path) -> UInt8[np.ndarray, "h w"]:
+    """1 where a mask, of any kind of picture, is brighter than half of white; MaskError if it cannot be read."""
+    try:
+        with Image.open(path) as image:
+            return (np.asarray(image.convert("L")) > 127).astype(np.uint8)
+    except UNREADABLE as error:
+        raise MaskError(
+            f"{path} cannot be read as a mask ({error}); give a grey PNG, white where the object is"
+        ) from error
 
 
 def find_photos(root: Path) -> tuple[PhotoInfo, ...]:
-    """Every photo that has a mask, in the order of sets and names."""
+    """Every photo of our own sets that has a mask, in the order of sets and names."""
     pairs = []
     for masks in natsorted(root.glob("*/masks")):
         images = {path.stem: path for path in (masks.parent / "images").glob("*")}

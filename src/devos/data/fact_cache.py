@@ -1,0 +1,65 @@
+"""A folder in which it is kept what was read from a data set's files, so that they are read once, not at every start.
+
+Facts are found by a hash of where the files are and of the name, the size and the time of change, in nanoseconds, of
+each: once a file is touched, added or gone, another hash is looked for, so that nothing that is found is ever stale.
+The folder may be removed at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+def default_cache() -> Path:
+    """Where facts are kept unless told otherwise: in the user's own cache, $XDG_CACHE_HOME or ~/.cache."""
+    home = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "devos" / "data"
+
+
+@dataclass(frozen=True)
+class FactCache:
+    """Such a folder; several processes may share it. A damaged file in it counts as none."""
+
+    folder: Path
+
+    def find(self, key: str) -> Any:
+        """What is kept under a key, as JSON has it; None if there is nothing."""
+        try:
+            return json.loads(self._path(key).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def keep(self, key: str, facts: Any) -> None:
+        """Keep facts. That they cannot be written is no reason to fail: the files are read again next time."""
+        path = self._path(key)
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Each process writes a file of its own, so that several can start at once; the last to finish wins.
+            handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(facts, file)
+            Path(temporary).replace(path)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / key[:2] / f"{key}.json"
+
+
+def fingerprint(how: list[Any], paths: Iterable[Path | None]) -> str:
+    """The key of what is read from these files as they are now; `how` says in which manner it is read."""
+    digest = hashlib.sha256(json.dumps(how).encode())
+    for path in paths:
+        stamp = None
+        if path is not None:
+            with suppress(OSError):  # a file that is not there is a fact too
+                state = path.stat()
+                stamp = [str(path.absolute()), state.st_size, state.st_mtime_ns]
+        digest.update(json.dumps(stamp).encode())
+    return digest.hexdigest()
