@@ -8,7 +8,10 @@ import importlib
 
 import pytest
 
-MODULES = ("devos.pipeline.segment", "devos.engine.segmenter", "devos.engine.session", "devos.engine.profile")
+MODULES = (
+    "devos.pipeline.segment", "devos.engine.ensemble", "devos.engine.profile", "devos.engine.segmenter",
+    "devos.engine.session", "devos.engine.settings",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -130,8 +130,8 @@ def run_job(
     scores = evaluate(videos, predictor, protocol, meta=meta, workers=workers, cache=cache, on_frame=watch.frame)
     run = _record(job, protocol, segmenter, videos, scores)
     if out is not None:
-        steady = _stability(videos, saved, protocol) if stability and saved is not None else None
-        swaps = _swaps(videos, saved, protocol) if saved is not None else None
+        steady = _stability(videos, saved, scores) if stability and saved is not None else None
+        swaps = _swaps(videos, saved, scores) if saved is not None else None
         write_outputs(out, scores, videos, saved, run, stability=steady, swaps=swaps or None)
     return Outcome(scores, run)
 
@@ -211,18 +211,24 @@ def _meta(job: Job) -> Meta:
     return read_meta(path, unseen_sequences=read_names(unseen))
 
 
-def _stability(
-    videos: Sequence[VideoInfo], masks: Path, protocol: Protocol
-) -> dict[str, dict[int, StabilityScore]] | None:
+def _stability(videos: Sequence[VideoInfo], masks: Path, scores: Scores) -> dict[str, dict[int, StabilityScore]]:
     if not all(video.frames for video in videos):
         raise OptionError("--stability needs the pictures; give a folder with JPEGImages, or leave it out")
-    return {video.name: temporal_stability(video, SavedMasks(masks)(video), protocol) for video in videos}
+    saved = SavedMasks(masks)
+    return {
+        video.name: temporal_stability(video, saved(video), scores.protocol, matches=score.matches)
+        for video, score in zip(videos, scores.sequences, strict=True)
+    }
 
 
-def _swaps(videos: Sequence[VideoInfo], masks: Path, protocol: Protocol) -> dict[str, SwapScore]:
+def _swaps(videos: Sequence[VideoInfo], masks: Path, scores: Scores) -> dict[str, SwapScore]:
     """Of the sequences with several objects; of one alone nothing can be swapped."""
-    found = {video.name: sequence_swaps(video, SavedMasks(masks)(video), protocol) for video in videos}
-    return {name: score for name, score in found.items() if len(score.objects) > 1}
+    saved = SavedMasks(masks)
+    return {
+        video.name: sequence_swaps(video, saved(video), scores.protocol, matches=score.matches)
+        for video, score in zip(videos, scores.sequences, strict=True)
+        if len(score.objects) > 1
+    }
 
 
 def _record(
