@@ -175,6 +175,16 @@ def test_widening_reaches_just_the_disk_at_any_size_and_radius(edge, points, rad
     np.testing.assert_array_equal(widen(edge, radius), wanted)
 
 
+@pytest.mark.parametrize("radius", [1, 5, 13, 20, 63, 64, 70])
+@pytest.mark.parametrize("corner", [(0, 0), (0, -1), (-1, 0), (-1, -1)])
+def test_widening_has_no_gap_at_the_corners_of_the_frame(corner, radius):
+    edge = np.zeros((90, 128), bool)
+    edge[corner] = True
+    ys, xs = np.mgrid[:90, :128]
+    y, x = corner[0] % 90, corner[1] % 128
+    np.testing.assert_array_equal(widen(edge, radius), (ys - y) ** 2 + (xs - x) ** 2 <= radius**2)
+
+
 @settings(max_examples=60, deadline=None)
 @given(mask_pairs())
 def test_outlines_score_as_the_masks_that_they_are_of(masks):

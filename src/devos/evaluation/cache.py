@@ -28,8 +28,8 @@ from devos.evaluation.quality import ObjectQuality, SequenceScore
 FORMAT = 1
 """Of the files. Raise it when what they hold changes."""
 
-_ARITHMETIC = ("collecting", "label_files", "meta", "metrics", "mose", "protocols", "quality", "remarks", "scoring",
-               "sightings", "cache")  # fmt: skip
+_ARITHMETIC = ("bits", "collecting", "label_files", "meta", "metrics", "mose", "protocols", "quality", "remarks",
+               "scoring", "sightings", "cache")  # fmt: skip
 
 
 def default_folder() -> Path:

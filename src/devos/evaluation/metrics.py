@@ -6,7 +6,6 @@ for the boundary). A mask is a boolean array of the frame's height and width.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, UInt8, UInt64
+from jaxtyping import Bool, UInt8
 
+from devos.evaluation.bits import Bits
 from devos.frames import FrameSize
 
 BOUNDARY_TOLERANCE = 0.008
@@ -25,9 +25,7 @@ RECALL_THRESHOLD = 0.5
 """A frame counts as found when its value is above this, strictly."""
 
 Mask = Bool[np.ndarray, "h w"]
-Words = UInt64[np.ndarray, "h words"]
-"""64 pixels of a row in each number, the leftmost in the lowest bit."""
-Widening = Callable[[Mask], Mask]
+Widening = Callable[[Bits], Bits]
 """From a boundary to all that is near it."""
 
 
@@ -72,8 +70,8 @@ def score_mask(predicted: Mask, truth: Mask, frame: FrameSize | None = None) -> 
     """
     frame = frame or FrameSize(*truth.shape)
     areas = MaskAreas.of(predicted, truth, frame)
-    near = functools.partial(widen, radius=boundary_radius(frame))
-    return MaskScores(areas.region, *boundary_agreements(predicted, truth, areas, near))
+    radius = boundary_radius(frame)
+    return MaskScores(areas.region, *boundary_agreements(predicted, truth, areas, lambda edge: edge.widen(radius)))
 
 
 class MaskAreas(NamedTuple):
@@ -111,7 +109,7 @@ def boundary_agreements(predicted: Mask, truth: Mask, areas: MaskAreas, *widenin
     # Outside both masks nothing can count, and one pixel around them holds all of both boundaries. Where the window
     # ends at the frame's border the border's rules apply in it as they do in the frame, so the numbers are the same.
     window = window_of(predicted, truth)
-    edges = boundary_map(predicted[window]), boundary_map(truth[window])
+    edges = Bits.of(predicted[window]).boundary(), Bits.of(truth[window]).boundary()
     return [_agreement(*edges, widen) for widen in widenings]
 
 
@@ -183,59 +181,26 @@ def boundary_map(mask: Mask) -> Mask:
     The frame's last row and column know only the neighbours that they have. No boundary runs along the frame's
     border, and the map lies half a pixel up and left of the true edge: that is how the official programs draw it.
     """
-    edge = np.zeros_like(mask)
-    edge[:, :-1] |= mask[:, :-1] ^ mask[:, 1:]
-    edge[:-1, :] |= mask[:-1, :] ^ mask[1:, :]
-    edge[:-1, :-1] |= mask[:-1, :-1] ^ mask[1:, 1:]
-    return edge
+    return Bits.of(mask).boundary().mask()
 
 
-def _agreement(predicted_edge: Mask, true_edge: Mask, widen: Widening) -> float:
-    num_predicted, num_true = _count(predicted_edge), _count(true_edge)
+def widen(edge: Mask, radius: int) -> Mask:
+    """Pixels within `radius` of an edge pixel, measured straight between their centres, as far as the array goes."""
+    return Bits.of(edge).widen(radius).mask()
+
+
+def _agreement(predicted_edge: Bits, true_edge: Bits, widen: Widening) -> float:
+    num_predicted, num_true = predicted_edge.count(), true_edge.count()
     if num_predicted == 0 or num_true == 0:
         return 1.0 if num_predicted == num_true else 0.0
-    precision = _count(predicted_edge & widen(true_edge)) / num_predicted
-    recall = _count(true_edge & widen(predicted_edge)) / num_true
+    precision = predicted_edge.shared_with(widen(true_edge)).count() / num_predicted
+    recall = true_edge.shared_with(widen(predicted_edge)).count() / num_true
     return harmonic_mean(precision, recall)
 
 
 def harmonic_mean(precision: float, recall: float) -> float:
     """F of a precision and a recall; 0 if both are."""
     return 0.0 if precision + recall == 0 else 2 * precision * recall / (precision + recall)
-
-
-def widen(edge: Mask, radius: int) -> Mask:
-    """Pixels within `radius` of an edge pixel, measured straight between their centres, as far as the array goes.
-
-    64 pixels of a row are the bits of one number, so that the disk costs a few dozen operations on whole maps: rows
-    are widened step by step to the half width that the disk has at each distance, and laid over one another.
-    """
-    height, width = edge.shape
-    row = np.zeros((height, 8 * (-(-width // 64))), np.uint8)
-    bits = np.packbits(edge, axis=1, bitorder="little")
-    row[:, : bits.shape[1]] = bits
-    row_words = row.view("<u8")
-    disk = np.zeros_like(row_words)
-    reached = 0
-    for distance in range(radius, -1, -1):
-        half_width = math.isqrt(radius**2 - distance**2)
-        while reached < half_width:
-            # Moved by no more than n+1, what is left of a run at the frame's border leaves no gap; a word has 64 bits.
-            step = min(half_width - reached, reached + 1, 63)
-            row_words = _spread(row_words, step)
-            reached += step
-        disk[distance:] |= row_words[: max(height - distance, 0)]
-        disk[: max(height - distance, 0)] |= row_words[distance:]
-    return np.unpackbits(disk.view(np.uint8), axis=1, count=width, bitorder="little").astype(np.bool_)
-
-
-def _spread(words: Words, step: int) -> Words:
-    """The bits of each row and their copies `step` pixels to the left and to the right."""
-    up, down, rest = np.uint64(step), np.uint64(step), np.uint64(64 - step)
-    spread = words | (words << up) | (words >> down)
-    spread[:, 1:] |= words[:, :-1] >> rest
-    spread[:, :-1] |= words[:, 1:] << rest
-    return spread
 
 
 def window_of(*maps: Bool[np.ndarray, "h w"] | UInt8[np.ndarray, "h w"]) -> tuple[slice, slice]:

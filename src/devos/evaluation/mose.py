@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from devos.evaluation.metrics import BOUNDARY_TOLERANCE, Mask, MaskAreas, Widening, boundary_agreements, widen
+from devos.evaluation.bits import Bits
+from devos.evaluation.metrics import BOUNDARY_TOLERANCE, Mask, MaskAreas, Widening, boundary_agreements
 from devos.frames import FrameSize
 
 _AREA_TOLERANCE = 0.1
@@ -46,14 +47,14 @@ def _radii(area: int, frame: FrameSize) -> tuple[float, float]:
 
 def _widening(radius: float) -> Widening:
     if radius.is_integer():
-        return functools.partial(widen, radius=int(radius))
+        return functools.partial(Bits.widen, radius=int(radius))
     return functools.partial(_widen_unevenly, radius=radius)
 
 
-def _widen_unevenly(edge: Mask, radius: float) -> Mask:
+def _widen_unevenly(edge: Bits, radius: float) -> Bits:
     """Widen by a disk of a radius that is no whole number, as the program does: smaller, and off its centre."""
-    widened: np.ndarray = cv2.dilate(edge.view(np.uint8), fractional_disk(radius))
-    return widened.view(np.bool_)
+    widened: np.ndarray = cv2.dilate(edge.mask().view(np.uint8), fractional_disk(radius))
+    return Bits.of(widened.view(np.bool_))
 
 
 @functools.lru_cache(maxsize=64)
