@@ -5,13 +5,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from PIL import Image
+from torch.utils.data import DataLoader
 
 from devos.data.augment import degrade, jitter_light
 from devos.data.batching import Batches, ClipsConfig, Shard, Stage, collate
 from devos.data.catalog import find_videos
 from devos.data.clips import VOID, Clip
+from devos.data.index import TrainingVideo
+from devos.data.mixing import MergeConfig, Mix, Part, davis_youtube
 from devos.data.photos import find_photos
-from devos.errors import OptionError
+from devos.data.sampler import Curriculum
+from devos.data.sources import Videos
+from devos.errors import InputError, MaskError, OptionError, VideoError
 
 STAGES = (
     Stage(until=0.5, length=2, max_objects=1, max_gap=1, video_share=0.5),
@@ -77,6 +83,8 @@ def test_without_photos_all_clips_are_videos_and_without_videos_none(video_root,
     assert {Batches(CONFIG, (), photos).clip(i, 0).source for i in range(6)} == {"synthetic"}
     both = Batches(CONFIG, videos, photos)
     assert {both.clip(i, j).source for i in range(6) for j in range(4)} == {"ant", "bee", "synthetic"}
+    with pytest.raises(OptionError, match="there is no videos and no photos"):
+        Batches(CONFIG, ())
 
 
 def made_up_clip(num_objects: int) -> Clip:
@@ -118,3 +126,56 @@ def test_cameras_and_codecs_keep_the_picture_recognisable():
     changed = [not np.array_equal(r, images) for r in results]
     assert 3 < sum(changed) < 27
     assert all(r.shape == images.shape and np.abs(r.astype(int) - images).mean() < 12 for r in results)
+
+
+def test_clips_are_the_same_with_any_number_of_workers(batches):
+    alone, shared = (list(DataLoader(batches, batch_size=None, num_workers=workers)) for workers in (0, 2))
+    assert len(alone) == len(shared) == 6
+    for one, other in zip(alone, shared, strict=True):
+        assert all(torch.equal(a, b) for a, b in zip(tensors(one), tensors(other), strict=True))
+
+
+def merging(video_root, **options) -> Batches:
+    """Batches of the videos alone, every clip merged."""
+    part = Part(source="mine", share=1.0, merge=MergeConfig(probability=1.0))
+    stage = Stage(until=1.0, length=3, max_objects=2, max_gap=Curriculum(), mix=Mix(parts=(part,)))
+    found = Videos(tuple(TrainingVideo(video) for video in find_videos(video_root)))
+    return Batches(replace(CONFIG, stages=(stage,), **options), {"mine": found})
+
+
+def test_a_mix_with_a_merge_gives_clips_of_two_videos(video_root):
+    batches = merging(video_root)
+    clips = [batches.clip(i, place) for i in range(4) for place in range(2)]
+    assert {clip.source for clip in clips} == {"ant + bee", "bee + ant"}
+    assert all(1 <= clip.num_objects <= 4 for clip in clips)
+    assert max(clip.num_objects for clip in clips) > 2
+    assert {batches.draw(i, 0).source for i in range(6)} == {"mine"}
+
+
+def test_merged_clips_fit_the_slots(video_root):
+    batches = merging(video_root, num_slots=2)
+    assert all(batches[i].used.sum(1).max() <= 3 for i in range(3))
+
+
+def test_a_video_that_goes_bad_while_training_is_an_error_that_names_it(video_root):
+    batches = merging(video_root)
+    batches[0]  # its masks are known now
+    for path in video_root.glob("JPEGImages/480p/*/*.jpg"):
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(VideoError, match=r"\.jpg cannot be read as a picture"):
+        batches[0]
+    with pytest.raises(InputError, match=r"(ant|bee): a picture cannot be read \(00000\.jpg: "):
+        merging(video_root)[0]
+
+
+def test_photos_without_anything_to_follow_are_an_error_that_names_them(photo_root):
+    for path in photo_root.glob("*/masks/*.png"):
+        Image.fromarray(np.zeros((100, 120), np.uint8)).save(path)
+    with pytest.raises(MaskError, match=r"50 scenes made of photos showed no object.*/masks/\d\.png"):
+        Batches(CONFIG, (), find_photos(photo_root))[0]
+
+
+def test_a_stage_has_a_mix_or_a_share_of_videos():
+    for options in ({}, {"mix": davis_youtube(), "video_share": 0.5}):
+        with pytest.raises(ValueError, match="either a mix or a video_share"):
+            Stage(until=1.0, length=3, max_objects=2, max_gap=2, **options)

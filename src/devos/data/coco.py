@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,10 @@ class CocoPhoto:
             coded = segmentation
             if isinstance(segmentation, list) or isinstance(segmentation["counts"], list):
                 coded = coding.frPyObjects(segmentation, self.height, self.width)
-            decoded = coding.decode(coding.merge(coded) if isinstance(coded, list) else coded)
+            with warnings.catch_warnings():
+                # Up to 2.0.11 it hands its result to NumPy 2 in a way that is going to end.
+                warnings.filterwarnings("ignore", category=DeprecationWarning)
+                decoded = coding.decode(coding.merge(coded) if isinstance(coded, list) else coded)
         except Exception as error:  # the compiled part raises whatever it likes
             raise MaskError(f"{self.mask}: a mask of {self.image.name} cannot be decoded ({error!r}); "
                             "copy the file again, or take the picture out") from error  # fmt: skip

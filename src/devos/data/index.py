@@ -18,7 +18,7 @@ from devos.data.clips import VOID
 from devos.data.fact_cache import FactCache, fingerprint
 from devos.data.findings import Kind
 from devos.data.scanning import VideoFacts, scan_video
-from devos.errors import MaskError
+from devos.errors import InputError, MaskError
 
 _FORMAT = 1
 """Of what is kept. Raise it when what is noted, or how it is found, changes."""
@@ -41,8 +41,14 @@ class TrainingVideo:
 
     @cached_property
     def facts(self) -> VideoFacts:
-        """What the masks hold."""
-        return scan_video(self.info) if self.known is None else self.known
+        """What the masks hold; InputError, naming the file, if what was not checked before cannot be used."""
+        if self.known is not None:
+            return self.known
+        facts = scan_video(self.info)
+        if facts.troubles:
+            kind, text = facts.troubles[0]
+            raise InputError(f"{self.name}: {kind} ({text}); mend it, or take the sequence out")
+        return facts
 
     @cached_property
     def masked(self) -> tuple[int, ...]:

@@ -57,7 +57,10 @@ class Sampler:
     """Draws where clips come from, by a mix. OptionError if a source that the mix requires is not there."""
 
     def __init__(self, mix: Mix, sources: Sources) -> None:
-        missing = [p.source for p in mix.parts if p.required and p.source not in sources]
+        there = {name for name, source in sources.items() if source.items}
+        missing = [p.source for p in mix.parts if p.required and p.source not in there]
+        if not missing and not any(p.source in there and p.share_at(at) for p in mix.parts for at in (0.0, 1.0)):
+            missing = [p.source for p in mix.parts]
         if missing:
             raise OptionError(f"the recipe takes clips from {', '.join(p.source for p in mix.parts)}, but there is no "
                               f"{' and no '.join(missing)}; say where it is, or choose another recipe")  # fmt: skip
