@@ -6,13 +6,19 @@ import cv2
 import numpy as np
 import pytest
 
-from devos.data.clips import VOID
+from devos.data.clips import VOID, Clip
 from devos.data.photos import find_photos
-from devos.data.synthetic import SyntheticConfig, make_clip
+from devos.data.synthetic import SyntheticConfig, make_scene
 from devos.errors import InputError
 from devos.flow.warp import resize_field, warp_to_current
 
 CONFIG = SyntheticConfig(size=96, length=4, max_objects=3)
+
+
+def make_clip(photos, config, rng) -> Clip | None:
+    """With the exact flow."""
+    scene = make_scene(photos, config, rng, with_flow=True)
+    return None if scene is None else Clip(scene.footage.images, scene.footage.labels, *scene.flow, "made up")
 
 
 @pytest.fixture
@@ -90,6 +96,13 @@ def test_the_same_chance_gives_the_same_clip(photos):
     for name in ("images", "labels", "to_prev", "to_curr"):
         assert np.array_equal(getattr(one, name), getattr(same, name))
     assert not np.array_equal(one.images, other.images)
+
+
+def test_the_pictures_are_the_same_without_the_flow(photos):
+    one, other = (make_scene(photos, CONFIG, np.random.default_rng(5), with_flow=flow) for flow in (True, False))
+    assert other.flow is None
+    assert np.array_equal(one.footage.images, other.footage.images)
+    assert np.array_equal(one.footage.labels, other.footage.labels)
 
 
 def test_a_photo_alone_is_a_scene_that_moves(photos):

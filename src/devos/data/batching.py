@@ -22,7 +22,7 @@ from devos.data.mixing import Mix, videos_and_photos
 from devos.data.photos import PhotoSource
 from devos.data.sampler import Curriculum, Draw, Sampler, pick_frames
 from devos.data.sources import Photos, Sources, Videos, unchecked
-from devos.data.synthetic import SyntheticConfig, make_clip
+from devos.data.synthetic import SyntheticConfig, make_scene
 from devos.errors import MaskError, OptionError
 
 _SLOTS = 1
@@ -197,21 +197,20 @@ class Batches(Dataset[Batch]):
     def _make(self, stage: Stage, source: Photos, rng: np.random.Generator) -> Clip:
         config = replace(self._config.synthetic, size=self._config.size, length=stage.length,
                          max_objects=stage.max_objects)  # fmt: skip
+        exact = bool(rng.random() < config.flow_exact)
         for _ in range(_TRIES):
             count = 1 + int(rng.integers(1, config.max_layers + 1))
             picked = [source.items[int(i)] for i in rng.integers(0, len(source.items), count)]
-            clip = make_clip([photo.read() for photo in picked], config, rng)
-            if clip is not None:
+            scene = make_scene([photo.read() for photo in picked], config, rng, with_flow=exact)
+            if scene is not None:
                 break
         else:
             names = ", ".join(str(photo.mask) for photo in picked)
             raise MaskError(f"{_TRIES} scenes made of photos showed no object large enough to follow; the last ones' "
                             f"masks: {names}: give photos with larger objects")  # fmt: skip
-        images = degrade(jitter_light(clip.images, rng), rng)
-        if rng.random() < config.flow_exact:
-            return replace(clip, images=images)
-        to_prev, to_curr = estimate_flow(images)
-        return replace(clip, images=images, to_prev=to_prev, to_curr=to_curr)
+        images = degrade(jitter_light(scene.footage.images, rng), rng)
+        to_prev, to_curr = scene.flow or estimate_flow(images)
+        return Clip(images, scene.footage.labels, to_prev, to_curr, scene.footage.source)
 
 
 def collate(clips: list[Clip], num_slots: int, *rngs: np.random.Generator) -> Batch:

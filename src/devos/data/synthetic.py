@@ -6,13 +6,14 @@ a smooth bending. The flow between two frames follows from the two maps of the l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from devos.data.clips import VOID, Clip, choose_objects
+from devos.data.clips import LEAST_AREA, VOID, Footage, choose_objects, keep_objects
 from devos.data.photos import Photo
 
 Grid = Float32[np.ndarray, "h w 2"]
@@ -45,30 +46,39 @@ class _Path:
     """Coarse grids of displacements over the frame, in pixels of the photo."""
     size: int
 
-    def bend(self, t: int, resolution: int) -> Grid:
-        """The bending at every pixel of a grid of that resolution over the frame."""
-        return np.dstack([cv2.resize(c, (resolution, resolution), interpolation=cv2.INTER_CUBIC)
-                          for c in self.bending[t]])  # fmt: skip
+    known_bends: dict[tuple[int, int], Grid | None] = field(default_factory=dict, compare=False)
+    """What `bend` gave before: every grid is asked for several times."""
 
-    def locate(self, t: int, points: Grid, bend: Grid | None = None) -> Grid:
+    def bend(self, t: int, resolution: int) -> Grid | None:
+        """The bending at every pixel of a grid of that resolution over the frame; None where nothing bends."""
+        if (t, resolution) not in self.known_bends:
+            coarse, size = self.bending[t], (resolution, resolution)
+            fine = [cv2.resize(c, size, interpolation=cv2.INTER_CUBIC) for c in coarse] if coarse.any() else None
+            self.known_bends[t, resolution] = None if fine is None else cv2.merge(fine)
+        return self.known_bends[t, resolution]
+
+    def locate(self, t: int, points: Grid) -> Grid:
         """Where points (x, y) of frame t, a regular grid, lie on the photo."""
-        matrix = self.to_photo[t]
-        bend = self.bend(t, points.shape[0]) if bend is None else bend
-        located: Grid = points @ matrix[:, :2].T + matrix[:, 2] + bend
-        return located
+        located: Grid = cv2.transform(points, self.to_photo[t])
+        bend = self.bend(t, points.shape[0])
+        return located if bend is None else located + bend
 
     def find(self, t: int, on_photo: Grid, guess: Grid) -> Grid:
         """Where points of the photo are seen on frame t: the inverse of `locate`, by fixed-point iteration."""
         inverse = cv2.invertAffineTransform(self.to_photo[t]).astype(np.float32)
         resolution = guess.shape[0]
-        step = self.size / resolution
         bend = self.bend(t, resolution)
+        if bend is None:
+            straight: Grid = cv2.transform(on_photo, inverse)
+            return straight
+        # The photo is photo = A points + c + bend(points), so points = A^-1 (photo - c - bend(points)).
+        step = np.float32(self.size / resolution)
         points = guess
         for _ in range(3):
-            cells = (points + 0.5) / step - 0.5
+            cells = (points + np.float32(0.5)) / step - np.float32(0.5)
             here = cv2.remap(bend, cells, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            points = (on_photo - here) @ inverse[:, :2].T + inverse[:, 2]
-        return points.astype(np.float32)
+            points = cv2.transform(on_photo - here, inverse)
+        return points
 
 
 @dataclass(frozen=True)
@@ -81,10 +91,20 @@ class _Layer:
     path: _Path
 
 
-def make_clip(photos: list[Photo], config: SyntheticConfig, rng: np.random.Generator) -> Clip | None:
+class Scene(NamedTuple):
+    """A made-up clip and, if it is wanted, its exact motion."""
+
+    footage: Footage
+    flow: tuple[Float32[np.ndarray, "pairs 2 h_half w_half"], Float32[np.ndarray, "pairs 2 h_half w_half"]] | None
+    """`to_prev` and `to_curr`, as a `Clip` has them."""
+
+
+def make_scene(
+    photos: list[Photo], config: SyntheticConfig, rng: np.random.Generator, *, with_flow: bool
+) -> Scene | None:
     """A clip from the first photo as scene and the others as what moves in it; None if no object can be followed.
 
-    `to_prev` and `to_curr` are exact.
+    The exact motion takes half of the time, so it is made only `with_flow`; the pictures do not depend on that.
     """
     layers, count = _plan(photos, config, rng)
     if count == 0:
@@ -97,17 +117,17 @@ def make_clip(photos: list[Photo], config: SyntheticConfig, rng: np.random.Gener
         images.append(image)
         labels.append(label)
         tops.append(cv2.resize(top, (half, half), interpolation=cv2.INTER_NEAREST))
+    stack = np.stack(labels)
+    present = [i for i in range(1, count + 1) if (stack[0] == i).sum() >= LEAST_AREA * size * size]
+    if not present:
+        return None
+    footage = Footage(np.stack(images), keep_objects(stack, present), "synthetic")
+    if not with_flow:
+        return Scene(footage, None)
     pairs = range(1, config.length)
     to_prev = np.stack([_flow(layers, coarse, tops[t], t, t - 1) for t in pairs])
     to_curr = np.stack([_flow(layers, coarse, tops[t - 1], t - 1, t) for t in pairs])
-    stack = np.stack(labels)
-    present = [i for i in range(1, count + 1) if (stack[0] == i).sum() >= 0.003 * size * size]
-    if not present:
-        return None
-    table = np.zeros(256, np.uint8)
-    table[VOID] = VOID
-    table[present] = np.arange(1, len(present) + 1)
-    return Clip(np.stack(images), table[stack], to_prev, to_curr, "synthetic")
+    return Scene(footage, (to_prev, to_curr))
 
 
 def _plan(photos: list[Photo], config: SyntheticConfig, rng: np.random.Generator) -> tuple[list[_Layer], int]:
@@ -194,7 +214,7 @@ def _render(layers: list[_Layer], t: int, points: Grid) -> tuple[np.ndarray, np.
     image = np.zeros((size, size, 3), np.uint8)
     labels, top = np.zeros((size, size), np.uint8), np.zeros((size, size), np.uint8)
     for index, layer in enumerate(layers):
-        where = layer.path.locate(t, points).astype(np.float32)
+        where = layer.path.locate(t, points)
         border = cv2.BORDER_REFLECT_101 if layer.shape is None else cv2.BORDER_CONSTANT
         rgb = cv2.remap(layer.rgb, where, None, cv2.INTER_LINEAR, borderMode=border)
         label = cv2.remap(layer.labels, where, None, cv2.INTER_NEAREST, borderMode=border)
