@@ -17,6 +17,8 @@ from devos.data.clips import LEAST_AREA, VOID, Footage, choose_objects, keep_obj
 from devos.data.photos import Photo
 
 Grid = Float32[np.ndarray, "h w 2"]
+Window = tuple[slice, slice]
+"""Rows and columns of a grid."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,16 +59,15 @@ class _Path:
             self.known_bends[t, resolution] = None if fine is None else cv2.merge(fine)
         return self.known_bends[t, resolution]
 
-    def locate(self, t: int, points: Grid) -> Grid:
-        """Where points (x, y) of frame t, a regular grid, lie on the photo."""
-        located: Grid = cv2.transform(points, self.to_photo[t])
-        bend = self.bend(t, points.shape[0])
-        return located if bend is None else located + bend
+    def locate(self, t: int, grid: Grid, window: Window) -> Grid:
+        """Where the points (x, y) of a window of a regular grid over frame t lie on the photo."""
+        located: Grid = cv2.transform(grid[window], self.to_photo[t])
+        bend = self.bend(t, grid.shape[0])
+        return located if bend is None else located + bend[window]
 
-    def find(self, t: int, on_photo: Grid, guess: Grid) -> Grid:
+    def find(self, t: int, on_photo: Grid, guess: Grid, resolution: int) -> Grid:
         """Where points of the photo are seen on frame t: the inverse of `locate`, by fixed-point iteration."""
         inverse = cv2.invertAffineTransform(self.to_photo[t]).astype(np.float32)
-        resolution = guess.shape[0]
         bend = self.bend(t, resolution)
         if bend is None:
             straight: Grid = cv2.transform(on_photo, inverse)
@@ -79,6 +80,17 @@ class _Path:
             here = cv2.remap(bend, cells, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
             points = cv2.transform(on_photo - here, inverse)
         return points
+
+    def window(self, t: int, height: int, width: int) -> Window:
+        """Rows and columns of frame t outside of which a photo of that size is not seen; maybe none."""
+        inverse = cv2.invertAffineTransform(self.to_photo[t])
+        corners = np.array([[-1, -1], [width, -1], [-1, height], [width, height]])
+        seen = corners @ inverse[:, :2].T + inverse[:, 2]
+        # The cubic grid of the bending goes a little beyond its coarse values.
+        margin = 1.5 * float(np.abs(self.bending[t]).max()) * float(np.abs(inverse[:, :2]).sum(1).max()) + 1
+        first = np.clip(np.floor(seen.min(0) - margin), 0, self.size).astype(int)
+        last = np.clip(np.ceil(seen.max(0) + margin) + 1, 0, self.size).astype(int)
+        return slice(int(first[1]), int(last[1])), slice(int(first[0]), int(last[0]))
 
 
 @dataclass(frozen=True)
@@ -214,18 +226,23 @@ def _render(layers: list[_Layer], t: int, points: Grid) -> tuple[np.ndarray, np.
     image = np.zeros((size, size, 3), np.uint8)
     labels, top = np.zeros((size, size), np.uint8), np.zeros((size, size), np.uint8)
     for index, layer in enumerate(layers):
-        where = layer.path.locate(t, points)
-        border = cv2.BORDER_REFLECT_101 if layer.shape is None else cv2.BORDER_CONSTANT
+        whole = layer.shape is None
+        window = np.s_[:size, :size] if whole else layer.path.window(t, *layer.labels.shape)
+        where = layer.path.locate(t, points, window)
+        if not where.size:
+            continue
+        border = cv2.BORDER_REFLECT_101 if whole else cv2.BORDER_CONSTANT
         rgb = cv2.remap(layer.rgb, where, None, cv2.INTER_LINEAR, borderMode=border)
         label = cv2.remap(layer.labels, where, None, cv2.INTER_NEAREST, borderMode=border)
         if layer.shape is None:
             image, labels = rgb, label
             continue
         alpha = cv2.remap(layer.shape, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-        image = (image + alpha[..., None] * (rgb.astype(np.float32) - image)).astype(np.uint8)
+        behind = image[window]
+        image[window] = (behind + alpha[..., None] * (rgb.astype(np.float32) - behind)).astype(np.uint8)
         covered = alpha > 0.5
-        labels[covered] = label[covered]
-        top[covered] = index
+        labels[window][covered] = label[covered]
+        top[window][covered] = index
     return image, labels, top
 
 
@@ -234,8 +251,11 @@ def _flow(layers: list[_Layer], grid: Grid, top: np.ndarray, at: int, other: int
     flow = np.zeros_like(grid)
     for index, layer in enumerate(layers):
         seen = top == index
-        if not seen.any():
+        x, y, width, height = cv2.boundingRect(seen.view(np.uint8))
+        if not width:
             continue
-        moved = layer.path.find(other, layer.path.locate(at, grid), grid)
-        flow[seen] = (moved - grid)[seen]
+        window = np.s_[y : y + height, x : x + width]
+        here = grid[window]
+        moved = layer.path.find(other, layer.path.locate(at, grid, window), here, grid.shape[0])
+        flow[window][seen[window]] = (moved - here)[seen[window]]
     return np.ascontiguousarray(flow.transpose(2, 0, 1))
