@@ -40,7 +40,7 @@ STEPS: tuple[tuple[Any, str, str], ...] = (
     (CocoPhoto, "read", "read photos"),
     (footage, "warp_labels", "warp"),
     (footage, "warp_picture", "warp"),
-    (batching, "make_scene", "synthesise"),
+    (batching, "make_clip", "synthesise"),
     (batching, "merge", "merge"),
     (batching, "jitter_light", "light"),
     (batching, "degrade", "light"),

@@ -8,16 +8,16 @@ import pytest
 
 from devos.data.clips import VOID, Clip
 from devos.data.photos import find_photos
-from devos.data.synthetic import SyntheticConfig, make_scene
+from devos.data.synthetic import SyntheticConfig, make_clip
 from devos.errors import InputError
 from devos.flow.warp import resize_field, warp_to_current
 
 CONFIG = SyntheticConfig(size=96, length=4, max_objects=3)
 
 
-def make_clip(photos, config, rng) -> Clip | None:
+def with_flow(photos, config, rng) -> Clip | None:
     """With the exact flow."""
-    scene = make_scene(photos, config, rng, with_flow=True)
+    scene = make_clip(photos, config, rng, with_flow=True)
     return None if scene is None else Clip(scene.footage.images, scene.footage.labels, *scene.flow, "made up")
 
 
@@ -28,7 +28,7 @@ def photos(photo_root):
 
 @pytest.fixture
 def clips(photos):
-    found = [make_clip(photos[:3], CONFIG, np.random.default_rng(seed)) for seed in range(16)]
+    found = [with_flow(photos[:3], CONFIG, np.random.default_rng(seed)) for seed in range(16)]
     assert sum(clip is not None for clip in found) >= 12
     return [clip for clip in found if clip is not None]
 
@@ -92,21 +92,21 @@ def test_the_exact_flow_warps_each_picture_onto_the_next(clips):
 
 
 def test_the_same_chance_gives_the_same_clip(photos):
-    one, same, other = (make_clip(photos, CONFIG, np.random.default_rng(seed)) for seed in (5, 5, 6))
+    one, same, other = (with_flow(photos, CONFIG, np.random.default_rng(seed)) for seed in (5, 5, 6))
     for name in ("images", "labels", "to_prev", "to_curr"):
         assert np.array_equal(getattr(one, name), getattr(same, name))
     assert not np.array_equal(one.images, other.images)
 
 
 def test_the_pictures_are_the_same_without_the_flow(photos):
-    one, other = (make_scene(photos, CONFIG, np.random.default_rng(5), with_flow=flow) for flow in (True, False))
+    one, other = (make_clip(photos, CONFIG, np.random.default_rng(5), with_flow=flow) for flow in (True, False))
     assert other.flow is None
     assert np.array_equal(one.footage.images, other.footage.images)
     assert np.array_equal(one.footage.labels, other.footage.labels)
 
 
 def test_a_photo_alone_is_a_scene_that_moves(photos):
-    clip = make_clip(photos[:1], replace(CONFIG, max_objects=2), np.random.default_rng(1))
+    clip = with_flow(photos[:1], replace(CONFIG, max_objects=2), np.random.default_rng(1))
     assert clip is not None
     assert np.abs(clip.to_prev).max() > 0
     assert clip.num_objects >= 1

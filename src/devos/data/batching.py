@@ -22,7 +22,7 @@ from devos.data.mixing import Mix, videos_and_photos
 from devos.data.photos import PhotoSource
 from devos.data.sampler import Curriculum, Draw, Sampler, pick_frames
 from devos.data.sources import Photos, Sources, Videos, unchecked
-from devos.data.synthetic import SyntheticConfig, make_scene
+from devos.data.synthetic import SyntheticConfig, make_clip
 from devos.errors import MaskError, OptionError
 
 _SLOTS = 1
@@ -201,7 +201,7 @@ class Batches(Dataset[Batch]):
         for _ in range(_TRIES):
             count = 1 + int(rng.integers(1, config.max_layers + 1))
             picked = [source.items[int(i)] for i in rng.integers(0, len(source.items), count)]
-            scene = make_scene([photo.read() for photo in picked], config, rng, with_flow=exact)
+            scene = make_clip([photo.read() for photo in picked], config, rng, with_flow=exact)
             if scene is not None:
                 break
         else:

@@ -17,6 +17,8 @@ from devos.data.clips import LEAST_AREA, VOID, Footage, choose_objects, keep_obj
 from devos.data.photos import Photo
 
 Grid = Float32[np.ndarray, "h w 2"]
+Patch = Float32[np.ndarray, "h_part w_part 2"]
+"""A window of a grid."""
 Window = tuple[slice, slice]
 """Rows and columns of a grid."""
 
@@ -59,18 +61,18 @@ class _Path:
             self.known_bends[t, resolution] = None if fine is None else cv2.merge(fine)
         return self.known_bends[t, resolution]
 
-    def locate(self, t: int, grid: Grid, window: Window) -> Grid:
+    def locate(self, t: int, grid: Grid, window: Window) -> Patch:
         """Where the points (x, y) of a window of a regular grid over frame t lie on the photo."""
-        located: Grid = cv2.transform(grid[window], self.to_photo[t])
+        located: Patch = cv2.transform(grid[window], self.to_photo[t])
         bend = self.bend(t, grid.shape[0])
         return located if bend is None else located + bend[window]
 
-    def find(self, t: int, on_photo: Grid, guess: Grid, resolution: int) -> Grid:
+    def find(self, t: int, on_photo: Patch, guess: Patch, resolution: int) -> Patch:
         """Where points of the photo are seen on frame t: the inverse of `locate`, by fixed-point iteration."""
         inverse = cv2.invertAffineTransform(self.to_photo[t]).astype(np.float32)
         bend = self.bend(t, resolution)
         if bend is None:
-            straight: Grid = cv2.transform(on_photo, inverse)
+            straight: Patch = cv2.transform(on_photo, inverse)
             return straight
         # The photo is photo = A points + c + bend(points), so points = A^-1 (photo - c - bend(points)).
         step = np.float32(self.size / resolution)
@@ -111,7 +113,7 @@ class Scene(NamedTuple):
     """`to_prev` and `to_curr`, as a `Clip` has them."""
 
 
-def make_scene(
+def make_clip(
     photos: list[Photo], config: SyntheticConfig, rng: np.random.Generator, *, with_flow: bool
 ) -> Scene | None:
     """A clip from the first photo as scene and the others as what moves in it; None if no object can be followed.
