@@ -26,10 +26,10 @@ from machine import describe
 from devos.data.catalog import VideoInfo, find_masks, find_videos
 from devos.errors import MaskError
 from devos.evaluation.benchmark import Scores, evaluate
-from devos.evaluation.meta import Meta, ObjectMeta
 from devos.evaluation.predictors import SavedMasks
-from devos.evaluation.protocols import Protocol
-from devos.evaluation.quality import ObjectQuality, SequenceScore
+from devos.evaluation.rules.meta import Meta, ObjectMeta
+from devos.evaluation.rules.protocols import Protocol
+from devos.evaluation.rules.quality import ObjectQuality, SequenceScore
 from devos.evaluation.scoring import choose_protocol
 from devos.io.files import write_json
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from devos.cli.main import app
 from devos.cli.submit import DatasetChoice
-from devos.evaluation.submission_rules import Dataset
+from devos.evaluation.submission.rules import Dataset
 
 NAMES = ("002b4dce", "0a1b2c3d")
 

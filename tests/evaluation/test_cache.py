@@ -15,9 +15,9 @@ from devos.data.catalog import find_masks
 from devos.evaluation import benchmark, cache
 from devos.evaluation.benchmark import Scores, evaluate
 from devos.evaluation.cache import ScoreCache, default_folder
-from devos.evaluation.meta import Meta, ObjectMeta
 from devos.evaluation.predictors import CopyFirst, SavedMasks
-from devos.evaluation.protocols import Protocol
+from devos.evaluation.rules.meta import Meta, ObjectMeta
+from devos.evaluation.rules.protocols import Protocol
 from devos.evaluation.scoring import SequenceScorer
 
 

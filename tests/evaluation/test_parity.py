@@ -11,10 +11,10 @@ import pytest
 from devos.data.catalog import find_masks
 from devos.errors import MaskError
 from devos.evaluation.benchmark import Scores, evaluate
-from devos.evaluation.meta import Meta, ObjectMeta
 from devos.evaluation.predictors import SavedMasks
-from devos.evaluation.protocols import Protocol
-from devos.evaluation.quality import ObjectQuality, SequenceScore
+from devos.evaluation.rules.meta import Meta, ObjectMeta
+from devos.evaluation.rules.protocols import Protocol
+from devos.evaluation.rules.quality import ObjectQuality, SequenceScore
 
 CLOSE = 1e-12
 CASES = (

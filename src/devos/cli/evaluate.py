@@ -257,7 +257,7 @@ def _absolute(path: Path | None) -> Any:
 
 
 def _protocol(choice: ProtocolChoice) -> Any:
-    from devos.evaluation.protocols import Protocol
+    from devos.evaluation.rules.protocols import Protocol
 
     return None if choice is ProtocolChoice.AUTO else Protocol(choice.value)
 
@@ -272,16 +272,16 @@ def _run(job: Job, *, no_cache: bool, **options: Any) -> Outcome:
 
 
 def _present(outcome: Outcome, out: Path | None, as_json: bool, *, flat: bool = False) -> None:
-    from devos.evaluation import report
+    from devos.evaluation.reports import rows
 
     scores = outcome.scores
     _warn(scores)
     if as_json:
-        typer.echo(json.dumps(report.by_object(scores) if flat else report.by_sequence(scores), indent=2))
+        typer.echo(json.dumps(rows.by_object(scores) if flat else rows.by_sequence(scores), indent=2))
     else:
         from rich.console import Console
 
-        Console().print(report.table(scores))
+        Console().print(rows.table(scores))
     if out is not None:
         typer.echo(f"wrote {out / 'report.html'}, tables and run.json", err=True)
 

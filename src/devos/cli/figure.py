@@ -148,8 +148,8 @@ def table(
     ] = None,
 ) -> None:  # fmt: skip
     """Put published scores, with source and training data, beside one's own (Tables 1 and 2)."""
-    from devos.evaluation import published
-    from devos.evaluation.published_formats import table_text
+    from devos.evaluation.figures import published
+    from devos.evaluation.figures.published_formats import table_text
     from devos.io.files import replacing
 
     files = _named_paths(scores or (), "--scores", name_needed=False)

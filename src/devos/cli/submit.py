@@ -15,7 +15,7 @@ from devos.cli.progress import say
 from devos.cli.segment import Flip
 
 if TYPE_CHECKING:
-    from devos.evaluation.submission_rules import Benchmark
+    from devos.evaluation.submission.rules import Benchmark
 
 BAD_INPUT = 2
 
@@ -75,8 +75,8 @@ def _command_for(dataset: DatasetChoice) -> Callable[..., None]:
         }  # fmt: skip
         settings = {name: value for name, value in settings.items() if value is not None}
         _check_options(masks, model, masks_out, settings)
-        from devos.evaluation.submission import check_output
-        from devos.evaluation.submission_rules import Dataset, read_benchmark
+        from devos.evaluation.submission.packing import check_output
+        from devos.evaluation.submission.rules import Dataset, read_benchmark
 
         check_output(out, overwrite=overwrite)
         benchmark = read_benchmark(Dataset(dataset), root, split=split, every=every)
@@ -104,8 +104,8 @@ def check(
 ) -> None:
     """Check a zip against the server's rules; nothing is unpacked. Exit code 2 if something is wrong."""
     from devos.errors import OptionError
-    from devos.evaluation.submission_check import check_submission
-    from devos.evaluation.submission_rules import RULES, Dataset, read_benchmark
+    from devos.evaluation.submission.check import check_submission
+    from devos.evaluation.submission.rules import RULES, Dataset, read_benchmark
 
     if root is not None and dataset is None:
         raise OptionError("--root needs --dataset, to know whose folder it is")
@@ -142,7 +142,7 @@ def _check_options(masks: Path | None, model: str | None, masks_out: Path | None
 def _run_model(name: str, settings: dict[str, Any], benchmark: Benchmark, folder: Path) -> None:
     from devos.engine.segmenter import load
     from devos.engine.settings import parse_scales
-    from devos.evaluation.submission_run import num_frames_to_run, run_model
+    from devos.evaluation.submission.running import num_frames_to_run, run_model
 
     if "scales" in settings:
         settings = {**settings, "scales": parse_scales(settings["scales"])}
@@ -160,7 +160,7 @@ def _run_model(name: str, settings: dict[str, Any], benchmark: Benchmark, folder
 
 def _pack(benchmark: Benchmark, masks: Path, out: Path, *, overwrite: bool) -> None:
     from devos.errors import MaskError
-    from devos.evaluation.submission import plan_submission, write_submission
+    from devos.evaluation.submission.packing import plan_submission, write_submission
 
     total = benchmark.num_masks
     with _bar("checking") as advance:

@@ -13,11 +13,11 @@ import cv2
 
 from devos.data.catalog import Labels, VideoInfo
 from devos.evaluation.cache import Digests, Question, ScoreCache
-from devos.evaluation.label_files import read_label_file
-from devos.evaluation.meta import Meta
+from devos.evaluation.measures.label_files import read_label_file
 from devos.evaluation.predictors import Predictor, SavedMasks
-from devos.evaluation.protocols import Protocol, rules_of
-from devos.evaluation.quality import Means, ObjectQuality, SequenceScore
+from devos.evaluation.rules.meta import Meta
+from devos.evaluation.rules.protocols import Protocol, rules_of
+from devos.evaluation.rules.quality import Means, ObjectQuality, SequenceScore
 from devos.evaluation.scoring import NO_META, SequenceScorer, score_sequence
 
 __all__ = ["Means", "Scores", "evaluate"]

@@ -19,17 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from devos.data.catalog import VideoInfo
-from devos.evaluation.label_files import LabelMap, decode_label_file, read_mask_bytes
-from devos.evaluation.meta import Meta
-from devos.evaluation.metrics import Statistics
-from devos.evaluation.protocols import Protocol
-from devos.evaluation.quality import ObjectQuality, SequenceScore
+from devos.evaluation.measures.label_files import LabelMap, decode_label_file, read_mask_bytes
+from devos.evaluation.measures.metrics import Statistics
+from devos.evaluation.rules.meta import Meta
+from devos.evaluation.rules.protocols import Protocol
+from devos.evaluation.rules.quality import ObjectQuality, SequenceScore
 
 FORMAT = 1
 """Of the files. Raise it when what they hold changes."""
 
-_ARITHMETIC = ("bits", "collecting", "label_files", "meta", "metrics", "mose", "protocols", "quality", "remarks",
-               "scoring", "sightings", "cache")  # fmt: skip
+_ARITHMETIC = ("measures/*.py", "rules/*.py", "scoring.py", "cache.py")
 
 
 def default_folder() -> Path:
@@ -137,8 +136,9 @@ def _names(names: frozenset[str] | None) -> list[str] | None:
 def _arithmetic() -> str:
     """The hash of the source that scores are computed with, so that no change to it can be forgotten."""
     digest = hashlib.sha256()
-    for name in _ARITHMETIC:
-        digest.update(hashlib.sha256(Path(__file__).with_name(f"{name}.py").read_bytes()).digest())
+    for pattern in _ARITHMETIC:
+        for path in sorted(Path(__file__).parent.glob(pattern)):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
 

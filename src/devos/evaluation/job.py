@@ -14,13 +14,13 @@ from devos.data.catalog import VideoInfo, find_masks, find_videos
 from devos.errors import InputError, OptionError
 from devos.evaluation.benchmark import Scores, evaluate
 from devos.evaluation.cache import ScoreCache
-from devos.evaluation.meta import Meta, categories, read_meta, read_names
-from devos.evaluation.outputs import write_outputs
+from devos.evaluation.measures.stability import StabilityScore, temporal_stability
+from devos.evaluation.measures.swaps import SwapScore, sequence_swaps
 from devos.evaluation.predictors import CopyFirst, FlowWarp, ModelPredictor, Predictor, SavedMasks, saving
-from devos.evaluation.protocols import Protocol, rules_of
+from devos.evaluation.reports.outputs import write_outputs
+from devos.evaluation.rules.meta import Meta, categories, read_meta, read_names
+from devos.evaluation.rules.protocols import Protocol, rules_of
 from devos.evaluation.scoring import choose_protocol
-from devos.evaluation.stability import StabilityScore, temporal_stability
-from devos.evaluation.swaps import SwapScore, sequence_swaps
 from devos.io.files import MASKS_FOLDER, RUN_FILE
 from devos.pipeline.versions import versions
 

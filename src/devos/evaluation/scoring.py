@@ -12,14 +12,14 @@ import numpy as np
 
 from devos.data.catalog import Labels, VideoInfo, read_labels
 from devos.errors import MaskError
-from devos.evaluation.collecting import Collector, EveryPair, FramePair, SameIds
-from devos.evaluation.label_files import LabelMap, read_label_file
-from devos.evaluation.meta import Meta
-from devos.evaluation.metrics import Statistics, window_of
-from devos.evaluation.protocols import VOID, Protocol, Rules, Values, Void, rules_of
-from devos.evaluation.quality import ObjectQuality, SequenceScore
-from devos.evaluation.remarks import remarks
-from devos.evaluation.sightings import Ids, Sightings, numbers_of_first_mask
+from devos.evaluation.measures.label_files import LabelMap, read_label_file
+from devos.evaluation.measures.metrics import Statistics, window_of
+from devos.evaluation.rules.collecting import Collector, EveryPair, FramePair, SameIds
+from devos.evaluation.rules.meta import Meta
+from devos.evaluation.rules.protocols import VOID, Protocol, Rules, Values, Void, rules_of
+from devos.evaluation.rules.quality import ObjectQuality, SequenceScore
+from devos.evaluation.rules.remarks import remarks
+from devos.evaluation.rules.sightings import Ids, Sightings, numbers_of_first_mask
 from devos.frames import FrameSize
 
 __all__ = [

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from devos.evaluation.submission_rules import Dataset
+from devos.evaluation.submission.rules import Dataset
 from devos.io import davis_palette
 
 HEIGHT, WIDTH = 64, 96

@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 
 from devos.errors import InputError
-from devos.evaluation.submission import plan_submission, write_submission
-from devos.evaluation.submission_check import CheckReport, check_submission
-from devos.evaluation.submission_rules import RULES, Benchmark, Dataset, read_benchmark
+from devos.evaluation.submission.check import CheckReport, check_submission
+from devos.evaluation.submission.packing import plan_submission, write_submission
+from devos.evaluation.submission.rules import RULES, Benchmark, Dataset, read_benchmark
 from devos.io import davis_palette
 
 Contents = dict[str, bytes]

@@ -14,7 +14,7 @@ from jaxtyping import UInt16
 from devos.data.catalog import VideoInfo, read_labels, read_picture
 from devos.errors import MaskError, OptionError
 from devos.evaluation.figures.sheet import FAINT, Rgb, Sheet, fitting, painted
-from devos.evaluation.metrics import region_similarity
+from devos.evaluation.measures.metrics import region_similarity
 from devos.evaluation.scoring import Protocol, choose_protocol
 from devos.frames import FrameSize
 

@@ -1,0 +1,1 @@
+"""An evaluation as figures for programs, tables for spreadsheets, and a page for people."""

@@ -1,0 +1,1 @@
+"""Submissions for the benchmarks' servers."""
