@@ -25,8 +25,9 @@ PICTURE = REPOSITORY / "docs" / "house.svg"
 
 PURPOSES = {
     "cli": "commands, options, exit codes",
+    "experiments": "train and measure in one go",
     "training": "losses, loop, resume, recipes",
-    "evaluation": "J and F, protocols, tables",
+    "evaluation": "scores, reports, submissions, figures",
     "pipeline": "the whole job: read, follow, write",
     "engine": "a session: one video, its objects",
     "data": "data sets, clips, batches",

@@ -137,7 +137,9 @@ def _arithmetic() -> str:
     """The hash of the source that scores are computed with, so that no change to it can be forgotten."""
     digest = hashlib.sha256()
     for pattern in _ARITHMETIC:
-        for path in sorted(Path(__file__).parent.glob(pattern)):
+        paths = sorted(Path(__file__).parent.glob(pattern))
+        assert paths, f"no source at {pattern}: scores could not be told from those of another version"
+        for path in paths:
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
