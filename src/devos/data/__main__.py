@@ -26,8 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1, help="processes that read")
     given = parser.parse_args(arguments)
     if given.layouts:
-        forms = [*VIDEO_LAYOUTS.items(), *PHOTO_LAYOUTS.items()]
-        print("\n\n".join(f"{name}: {form.title}\n{form.tree}" for name, form in forms), end="\n\n")
+        videos = [(name, form.title, form.tree) for name, form in VIDEO_LAYOUTS.items()]
+        photos = [(name, form.title, form.tree) for name, form in PHOTO_LAYOUTS.items()]
+        print("\n\n".join(f"{name}: {title}\n{tree}" for name, title, tree in videos + photos), end="\n\n")
         print(f"coco: COCO\n{COCO_TREE}")
     try:
         for name, place in map(parse_place, given.source):
