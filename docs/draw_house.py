@@ -92,7 +92,10 @@ def _read_room(name: str, home: Path, rooms: set[str]) -> Room:
     paths = [home] if home.is_file() else sorted(home.rglob("*.py"))
     sources = [path.read_text(encoding="utf-8") for path in paths]
     imported = {room for source in sources for room in _imported_rooms(ast.parse(source))}
-    files = tuple(path.stem for path in paths if path.stem != "__init__")
+    # A folder in a room is named as one: what is in it is a matter of that folder.
+    parts = [path.relative_to(home) if path != home else Path(path.name) for path in paths]
+    names = (part.stem if len(part.parts) == 1 else f"{part.parts[0]}/" for part in parts)
+    files = tuple(dict.fromkeys(name for name in names if not name.startswith("__")))
     return Room(name, files, sum(len(s.splitlines()) for s in sources), frozenset((imported & rooms) - {name}))
 
 
