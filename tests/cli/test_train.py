@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -47,26 +49,37 @@ def test_training_writes_weights_that_can_be_used_and_reports_on_stderr(train, t
     assert "step 2/2" in result.stderr and "left 0:00:00" in result.stderr
 
 
-def test_the_same_command_goes_on_from_the_checkpoint_and_ends_as_if_unbroken(train, tmp_path, monkeypatch):
-    from devos.training import loop
+@pytest.fixture
+def ask_to_stop(monkeypatch):
+    """Send this process a signal in the middle of its next training step."""
+    from devos.training.trainer import Trainer
 
+    def ask(number):
+        run_step = Trainer.run_step
+
+        def interrupted(self, batch, *, stop):
+            os.kill(os.getpid(), number)
+            return run_step(self, batch, stop=stop)
+
+        monkeypatch.setattr(Trainer, "run_step", interrupted)
+        return lambda: monkeypatch.setattr(Trainer, "run_step", run_step)
+
+    return ask
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_same_command_goes_on_from_the_checkpoint_and_ends_as_if_unbroken(train, ask_to_stop, number, code):
     def tensors(result):
         return read_weights(Path(json.loads(result.stdout)["weights"])).tensors
 
-    whole = tensors(train("--steps", 3))
-    step, count = loop.Trainer.run_step, iter(range(9))
-
-    def stop_at_the_second(self, batch):
-        if next(count) == 1:
-            raise KeyboardInterrupt
-        return step(self, batch)
-
-    monkeypatch.setattr(loop.Trainer, "run_step", stop_at_the_second)
-    stopped = train("--steps", 3, out="broken")
-    assert stopped.exit_code == 130 and "stopped at step 1" in stopped.stderr
-    resumed = train("--steps", 3, out="broken")
+    no_more = ask_to_stop(number)
+    stopped = train("--steps", 2, out="broken")
+    no_more()
+    assert stopped.exit_code == code
+    assert stopped.stderr.splitlines()[-1] == "stopped at step 1; the same command goes on from there"
+    resumed, whole = train("--steps", 2, out="broken"), train("--steps", 2)
     assert resumed.exit_code == 0 and "going on from step 1" in resumed.stderr
-    assert all(torch.equal(tensor, whole[name]) for name, tensor in tensors(resumed).items())
+    assert all(torch.equal(tensor, tensors(whole)[name]) for name, tensor in tensors(resumed).items())
 
 
 def test_help_names_every_recipe(devos):
@@ -76,12 +89,39 @@ def test_help_names_every_recipe(devos):
     assert all(recipe in text for recipe in RECIPES)
 
 
-def test_a_checkpoint_of_other_settings_is_refused(train):
+def test_a_checkpoint_of_other_settings_is_refused_with_both_values(train):
     assert train("--steps", 1).exit_code == 0
     result = train("--steps", 2)
     assert result.exit_code == 2 and result.stderr.splitlines()[-1].startswith(
-        "error: the checkpoint is of another run"
+        "error: the checkpoint is of another run: clips.num_batches is 1 there and 2 here. Resume"
     )
+
+
+def test_a_run_may_go_on_with_another_precision_and_in_parts(train, ask_to_stop):
+    no_more = ask_to_stop(signal.SIGINT)
+    train("--steps", 2)
+    no_more()
+    resumed = train("--steps", 2, "--precision", "bf16", "--accumulate", 2)
+    assert resumed.exit_code == 0 and "going on from step 1" in resumed.stderr
+
+
+def test_a_run_is_scored_as_it_goes_on_videos_of_ones_own(train, data, tmp_path):
+    result = train("--steps", 1, "--validate", data / "video-train")
+    assert result.exit_code == 0, result.output
+    figures = dict(line.split(",")[1:] for line in (tmp_path / "run" / "validation.csv").read_text().splitlines()[1:])
+    assert figures.keys() == {"J&F", "J", "F"}
+    assert 2 * float(figures["J&F"]) == pytest.approx(float(figures["J"]) + float(figures["F"]), abs=1e-4)
+    assert f"validation J&F {float(figures['J&F']):.3f}" in result.stderr
+
+
+def test_without_tensorboard_a_run_says_so_and_keeps_its_log(train, tmp_path, monkeypatch):
+    from devos.training import board
+
+    monkeypatch.setattr(board, "available", lambda: False)
+    result = train("--steps", 1)
+    assert result.exit_code == 0 and "pip install 'devos[train]'" in result.stderr
+    assert len((tmp_path / "run" / "log.csv").read_text().splitlines()) == 2
+    assert not (tmp_path / "run" / "board").exists()
 
 
 def test_what_cannot_be_trained_is_refused_in_one_line(devos, tmp_path, weights, data):
@@ -92,6 +132,9 @@ def test_what_cannot_be_trained_is_refused_in_one_line(devos, tmp_path, weights,
         (("train", "debug", "-o", out, "--data", tmp_path), "video-train"),
         (("train", "debug", "-o", out, "--data", data, "--size", 50), "--size"),
         (("train", "debug", "-o", out, "--data", data, "--steps", 0), "--steps"),
+        (("train", "debug", "-o", out, "--data", data, "--precision", "half"), "float32, bf16, fp16"),
+        (("train", "debug", "-o", out, "--data", data, "--accumulate", 3), "--accumulate 3"),
+        (("train", "debug", "-o", out, "--data", data, "--sharded"), "torchrun"),
         (("train", "debug", "-o", out, "--data", data, "--init", tmp_path / "no.safetensors"), "no.safetensors"),
     ):
         result = devos(*arguments)

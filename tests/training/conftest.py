@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from devos.data.catalog import find_videos
 from devos.data.photos import find_photos
 from devos.model.config import ModelConfig
 from devos.model.devos import DeVOS
-from devos.training.config import TrainConfig
+from devos.training.config import TrainConfig, debug
 
 
 @pytest.fixture
@@ -20,6 +22,11 @@ def tiny() -> ModelConfig:
         name="devos-tiny", backbone="efficientnet-lite0", width=16, width_s8=16, width_s4=8,
         heads=(2, 4, 4), points=(3, 3, 4), coarse_points=(2, 2, 0),
     )  # fmt: skip
+
+
+@pytest.fixture
+def config(tiny: ModelConfig) -> TrainConfig:
+    return replace(debug(num_steps=5), model=tiny)
 
 
 def build(config: ModelConfig, seed: int = 0) -> DeVOS:
@@ -36,3 +43,19 @@ def make_model(tiny: ModelConfig) -> Callable[..., DeVOS]:
 @pytest.fixture
 def make_batches(video_root: Path, photo_root: Path) -> Callable[[TrainConfig], Batches]:
     return lambda config: Batches(config.clips, find_videos(video_root), find_photos(photo_root))
+
+
+def states_equal(one: Any, other: Any) -> bool:
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(states_equal(one[k], other[k]) for k in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(states_equal(a, b) for a, b in zip(one, other, strict=True))
+    return bool(one == other)
+
+
+@pytest.fixture(name="states_equal")
+def the_comparison() -> Callable[[Any, Any], bool]:
+    """Whether two checkpoints, or any of their parts, are the same bit for bit."""
+    return states_equal

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from devos.training.config import RECIPES, TrainConfig, debug
+from devos.training.config import PARTS, RECIPES, TrainConfig, debug
 
 
 def test_the_rate_warms_up_linearly_then_falls_as_a_polynomial_to_its_end():
@@ -36,6 +36,7 @@ def test_every_recipe_is_valid_and_takes_steps_seed_and_size(name):
     [
         ({"encoder_rate": 1.5}, r"encoder_rate is a share .* got 1\.5"),
         ({"given_share": -0.1}, r"given_share is a chance .* got -0\.1"),
+        ({"frozen": ("decoder", "mask_encoder")}, r"identity_encoder, .* got mask_encoder"),
     ],
 )
 def test_shares_out_of_range_are_refused(wrong, words):
@@ -46,3 +47,7 @@ def test_shares_out_of_range_are_refused(wrong, words):
 def test_clips_and_network_must_agree_on_the_number_of_slots(tiny):
     with pytest.raises(ValueError, match="clips have 10 slots, the network 4"):
         replace(debug(), model=replace(tiny, num_slots=4))
+
+
+def test_the_parts_that_can_be_frozen_are_all_that_a_network_has(make_model):
+    assert sorted(PARTS) == sorted(name for name, _ in make_model().named_children())

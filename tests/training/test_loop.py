@@ -1,30 +1,26 @@
 from __future__ import annotations
 
+import csv
+import os
+import signal
 from dataclasses import replace
 
 import pytest
 import torch
 
-from devos.errors import WeightsError
+from devos.data.batching import Batches
+from devos.data.catalog import find_videos
+from devos.data.photos import find_photos
+from devos.errors import InputError
 from devos.model.checkpoint import load_weights, read_weights
-from devos.training import loop
-from devos.training.config import debug
-from devos.training.loop import Trainer, load_checkpoint, save_checkpoint, train, unroll
+from devos.training.checkpoints import load_checkpoint
+from devos.training.loop import Stopped, train
+from devos.training.trainer import DivergedError, Trainer
 
 
-@pytest.fixture
-def config(tiny):
-    return replace(debug(num_steps=5), model=tiny)
-
-
-def states_equal(one, other) -> bool:
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(states_equal(one[k], other[k]) for k in one)
-    if isinstance(one, list | tuple):
-        return len(one) == len(other) and all(states_equal(a, b) for a, b in zip(one, other, strict=True))
-    return one == other
+def without_chance(state):
+    """The two runs began in this process with different random states."""
+    return {name: value for name, value in state.items() if name != "random"}
 
 
 class StoppedError(Exception):
@@ -39,7 +35,9 @@ def stop_after(steps):
     return watch
 
 
-def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(config, make_model, make_batches, tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(
+    config, make_model, make_batches, tmp_path, states_equal
+):
     whole = Trainer(config, make_model())
     weights = train(whole, make_batches(config), tmp_path / "whole", workers=0)
 
@@ -52,16 +50,17 @@ def test_a_resumed_run_equals_an_uninterrupted_one_bit_for_bit(config, make_mode
     resumed.restore(load_checkpoint(kept))
     again = train(resumed, make_batches(config), tmp_path / "parts", workers=0)
 
-    assert states_equal(load_checkpoint(tmp_path / "whole" / "checkpoint.pt"), load_checkpoint(kept))
+    ends = [load_checkpoint(path) for path in (tmp_path / "whole" / "checkpoint.pt", kept)]
+    assert states_equal(*(without_chance(state) for state in ends))
     one, other = read_weights(weights), read_weights(again)
     assert states_equal(one.tensors, other.tensors)
     assert one.info == other.info
     assert one.info["step"] == 5
-    assert not list(tmp_path.glob("*/*.partial"))
+    assert not list(tmp_path.glob("*/*partial*"))
 
 
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_the_run_is_the_same_with_a_worker_and_without(config, make_model, make_batches, tmp_path):
+def test_the_run_is_the_same_with_a_worker_and_without(config, make_model, make_batches, tmp_path, states_equal):
     results = []
     for workers in (0, 1):
         trainer = Trainer(config, make_model())
@@ -70,7 +69,7 @@ def test_the_run_is_the_same_with_a_worker_and_without(config, make_model, make_
         assert [p.step for p in steps] == [1, 2, 3, 4, 5]
         assert [p.num_steps - p.step for p in steps][-1] == 0
         assert steps[-1].seconds_left == 0
-        results.append(trainer.state())
+        results.append(without_chance(trainer.state()))
     assert states_equal(*results)
 
 
@@ -84,113 +83,127 @@ def test_the_weights_of_a_run_are_its_average_and_say_how_they_were_made(config,
         assert torch.equal(model.state_dict()[name], value.half().float())
 
 
-def test_the_loss_falls_on_one_clip_within_a_few_steps(config, make_model, make_batches):
-    config = replace(config, learning_rate=2e-3, clips=replace(config.clips, num_batches=16))
-    trainer, batch = Trainer(config, make_model()), make_batches(config)[0]
-    losses = [sum(trainer.run_step(batch)) for _ in range(16)]
-    assert sum(losses[-3:]) / 3 < 0.75 * losses[0]
+@pytest.fixture
+def start(config, make_model, make_batches, tmp_path):
+    """Train for the steps that are left in `tmp_path`, with the settings changed as told."""
+
+    def run(batches=None, *, seed=0, **settings):
+        changes = {name: settings.pop(name) for name in [*settings] if hasattr(config, name)}
+        changed = replace(config, **changes)
+        trainer = Trainer(changed, make_model(seed))
+        if (tmp_path / "checkpoint.pt").is_file():
+            trainer.restore(load_checkpoint(tmp_path / "checkpoint.pt"))
+        train(trainer, batches or make_batches(changed), tmp_path, workers=0, **settings)
+        return trainer
+
+    return run
 
 
-def backbone_of(trainer):
-    return {k: v.clone() for k, v in trainer.model.image_encoder.backbone.state_dict().items()}
+def test_a_run_writes_its_last_checkpoint_once_and_no_snapshot_of_its_last_step(start, tmp_path, monkeypatch):
+    from devos.training import loop
+
+    written, save = [], loop.save_checkpoint
+    monkeypatch.setattr(loop, "save_checkpoint", lambda state, path: (written.append(state["step"]), save(state, path)))
+    start(checkpoint_every=5, snapshot_every=1)
+    assert written == [5]
+    names = sorted(path.name for path in tmp_path.glob("*.safetensors"))
+    assert names == [*(f"devos-tiny-{step:06d}.safetensors" for step in (1, 2, 3, 4)), "devos-tiny.safetensors"]
 
 
-def test_a_frozen_backbone_does_not_change_and_everything_else_does(config, make_model, make_batches):
-    trainer = Trainer(config, make_model())
-    before = {name: p.detach().clone() for name, p in trainer.model.named_parameters()}
-    for i in range(2):
-        trainer.run_step(make_batches(config)[i])
-    changed = {name for name, p in trainer.model.named_parameters() if not torch.equal(before[name], p)}
-    assert not [name for name in changed if "backbone" in name]
-    kept = [name for name in before if "backbone" not in name and name not in changed]
-    assert not kept, kept
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_stop_a_run_ends_its_step_and_leaves_a_checkpoint_from_which_it_ends_as_if_unbroken(
+    start, make_model, make_batches, config, tmp_path, states_equal, number
+):
+    before = signal.getsignal(number)
+
+    def ask(progress):
+        if progress.step == 2:
+            os.kill(os.getpid(), number)
+
+    with pytest.raises(Stopped) as stopped:
+        start(watch=ask, checkpoint_every=100)
+    assert stopped.value.number == number
+    assert signal.getsignal(number) == before
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 2
+    whole = Trainer(config, make_model())
+    for index in range(5):
+        whole.run_step(make_batches(config)[index])
+    assert states_equal(start(seed=9).model.state_dict(), whole.model.state_dict())
 
 
-def test_the_backbone_learns_at_its_share_of_the_rate(config, make_model, make_batches):
-    trainer = Trainer(replace(config, encoder_rate=0.1), make_model())
-    before = backbone_of(trainer)
-    trainer.run_step(make_batches(config)[0])
-    rates = [group["lr"] for group in trainer.optimiser.param_groups]
-    assert rates == pytest.approx([trainer.config.rate_at(0)] * 2 + [0.1 * trainer.config.rate_at(0)])
-    after = backbone_of(trainer)
-    assert any(not torch.equal(before[name], after[name]) for name in before)
+def test_the_log_has_a_row_for_each_report_and_none_twice_after_a_resumption(start, tmp_path):
+    with pytest.raises(StoppedError):
+        start(watch=stop_after(3), checkpoint_every=2)
+    log = tmp_path / "log.csv"
+    log.write_text(log.read_text() + "4,0.1,0.2")  # killed in the middle of a row
+    start()
+    with (tmp_path / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["1", "2", "3", "4", "5"]
+    assert all(float(row["gradient_norm"]) > 0 and 0 <= float(row["j"]) <= 1 for row in rows)
+    assert all(float(row["clips_per_s"]) * float(row["seconds_per_step"]) == pytest.approx(2, rel=1e-3) for row in rows)
 
 
-def test_every_parameter_is_in_one_group_and_only_matrices_decay(config, make_model):
-    trainer = Trainer(replace(config, encoder_rate=0.1), make_model())
-    grouped = [id(p) for group in trainer.optimiser.param_groups for p in group["params"]]
-    assert sorted(grouped) == sorted(id(p) for p in trainer.model.parameters())
-    decaying, plain, backbone = trainer.optimiser.param_groups
-    assert decaying["weight_decay"] == config.weight_decay
-    assert plain["weight_decay"] == backbone["weight_decay"] == 0
-    assert all(p.ndim <= 1 for p in plain["params"])
+def test_a_validation_gets_the_averaged_network_every_few_steps_and_after_the_last(start, tmp_path):
+    seen = []
+
+    def validate(model, step):
+        seen.append((step, model))
+        return {"J&F": step / 10, "F": 0.25}
+
+    trainer = start(validate=validate, validate_every=2)
+    assert [step for step, _ in seen] == [2, 4, 5]
+    assert all(torch.equal(value, trainer.average[name]) for name, value in seen[-1][1].state_dict().items())
+    assert not torch.equal(*(model.decoder.state_dict()[next(iter(model.decoder.state_dict()))]
+                             for _, model in (seen[0], seen[-1])))  # fmt: skip
+    assert (tmp_path / "validation.csv").read_text().splitlines() == [
+        "step,figure,value", "2,J&F,0.2", "2,F,0.25", "4,J&F,0.4", "4,F,0.25", "5,J&F,0.5", "5,F,0.25",
+    ]  # fmt: skip
 
 
-def test_the_average_follows_the_weights_slowly_and_forgets_its_random_start(config, make_model, make_batches):
-    trainer = Trainer(config, make_model())
-    expected = {name: value.clone() for name, value in trainer.average.items()}
-    for step in range(3):
-        trainer.run_step(make_batches(config)[step])
-        decay = min(config.ema_decay, (1 + step) / (10 + step))
-        for name, value in trainer.model.state_dict().items():
-            expected[name] = decay * expected[name] + (1 - decay) * value
-    for name, value in trainer.averaged().state_dict().items():
-        torch.testing.assert_close(value, expected[name], atol=1e-6, rtol=1e-5)
+def test_a_validation_changes_nothing_of_the_run(start, tmp_path, make_model, make_batches, config, states_equal):
+    validated = start(validate=lambda model, step: {"J": 0.5}, validate_every=1, snapshot_every=1)
+    alone = Trainer(config, make_model())
+    for index in range(5):
+        alone.run_step(make_batches(config)[index])
+    assert states_equal(validated.model.state_dict(), alone.model.state_dict())
 
 
-def test_counters_in_a_networks_state_are_taken_over_and_not_averaged(config, make_model, make_batches):
-    """A batch norm counts its batches in whole numbers, which have no mean."""
-    model = make_model()
-    model.image_encoder.backbone.register_buffer("num_batches_tracked", torch.tensor(3))
-    trainer = Trainer(config, model)
-    trainer.model.image_encoder.backbone.num_batches_tracked += 1
-    trainer.run_step(make_batches(config)[0])
-    assert trainer.average["image_encoder.backbone.num_batches_tracked"].item() == 4
+class Poisoned(Batches):
+    """Batches of which number 2 has a value that is no number."""
+
+    def __getitem__(self, index):
+        batch = super().__getitem__(index)
+        if index == 2:
+            batch.to_prev[1, 0, 0, 3, 3] = float("nan")
+        return batch
 
 
-def test_a_loss_that_is_no_number_stops_the_run_and_changes_nothing(config, make_model, make_batches, tmp_path):
-    trainer = Trainer(config, make_model())
-    batch = make_batches(config)[0]
-    before = {name: value.clone() for name, value in trainer.model.state_dict().items()}
-    with pytest.raises(FloatingPointError, match="loss of step 0 is nan"):
-        trainer.run_step(replace(batch, images=batch.images * float("nan")))
-    assert trainer.step == 0
-    assert states_equal(before, trainer.model.state_dict())
+def test_a_loss_that_is_no_number_stops_the_run_with_the_batch_saved_and_its_clips_named(
+    start, make_batches, config, tmp_path, video_root, photo_root
+):
+    batches = make_batches(config)
+    with pytest.raises(DivergedError, match=r"the (loss|gradient) of step 2 .* not finite in it: to_prev of clip 1"):
+        start(Poisoned(config.clips, find_videos(video_root), find_photos(photo_root)), checkpoint_every=100)
+    assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 2
+    kept = torch.load(tmp_path / "bad-batch.pt", weights_only=True)
+    assert kept["step"] == 2
+    assert kept["clips"] == [batches.clip(2, place).source for place in (0, 1)]
+    assert torch.equal(kept["batch"]["images"], batches[2].images)
+    assert kept["batch"]["to_prev"].isnan().sum() == 1
 
 
-def test_a_checkpoint_of_another_run_is_refused_with_what_differs(config, make_model):
-    state = Trainer(config, make_model()).state()
-    with pytest.raises(WeightsError, match=r"of another run: learning_rate differ"):
-        Trainer(replace(config, learning_rate=1e-3), make_model()).restore(state)
+class Unreadable(Batches):
+    def __getitem__(self, index):
+        raise InputError("ant/00003.jpg cannot be read; fetch it again")
 
 
-def test_a_damaged_checkpoint_is_told_as_such(config, make_model, tmp_path):
-    path = tmp_path / "checkpoint.pt"
-    save_checkpoint(Trainer(config, make_model()), path)
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(WeightsError, match=r"checkpoint\.pt cannot be read as a checkpoint"):
-        load_checkpoint(path)
-
-
-@pytest.mark.parametrize(("share", "told"), [(0.0, [True, False, False]), (1.0, [True, True, True])])
-def test_a_phase_hands_on_true_masks_or_predicted_ones(config, make_model, make_batches, monkeypatch, share, told):
-    """Main training's first phase uses the truth as the previous frame's prediction, its second the prediction."""
-    model, given = make_model(), []
-    step = model.step
-
-    def listening(image, motion, memory, used, known, policy):
-        given.append(known is not None)
-        return step(image, motion, memory, used, known, policy)
-
-    monkeypatch.setattr(model, "step", listening)
-    unroll(model, make_batches(config)[0], replace(config, given_share=share), step=0)
-    assert given == told
-
-
-def test_the_truth_at_stride_4_is_the_share_of_each_slot_and_void_is_background(config, make_batches):
-    batch = make_batches(config)[0]
-    truth = loop._one_hot(batch)
-    assert truth.shape == (2, 3, 11, 16, 16)
-    torch.testing.assert_close(truth.sum(2), torch.ones(2, 3, 16, 16))
-    slots = torch.where(batch.slots == 255, 0, batch.slots)
-    assert truth[0, 1, 0, 2, 3].item() == (slots[0, 1, 8:12, 12:16] == 0).float().mean().item()
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_clip_that_cannot_be_made_in_another_process_is_told_in_its_own_words(
+    start, config, make_model, tmp_path, video_root
+):
+    config = replace(config, clips=replace(config.clips, num_batches=2))
+    with pytest.raises(InputError) as told:
+        train(Trainer(config, make_model()), Unreadable(config.clips, find_videos(video_root), ()), tmp_path, workers=1)
+    assert str(told.value) == "ant/00003.jpg cannot be read; fetch it again"
+    assert not (tmp_path / "checkpoint.pt").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,12 +13,17 @@ from devos.cli.progress import say
 from devos.cli.segment import Device
 
 if TYPE_CHECKING:
-    from devos.training.loop import Progress
+    import torch
+
+    from devos.model.devos import DeVOS
+    from devos.training.distributed import World
+    from devos.training.loop import Progress, Validate
+    from devos.training.run import Run
 
 
 def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="laptop, long-clips or debug.")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoint and the weights.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoint, the log and the weights.")],
     data: Annotated[
         Path | None, typer.Option(help="Folder with video-train (as DAVIS has it) and static (photos).")
     ] = None,
@@ -28,32 +34,93 @@ def train(
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same run; default: the recipe's.")] = None,
     init: Annotated[Path | None, typer.Option(help="Weights file to start from; default: ImageNet's backbone.")] = None,
     device: Device = "auto",
+    precision: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
+    accumulate: Annotated[int, typer.Option(help="Take each batch in so many parts, for less memory.")] = 1,
+    sharded: Annotated[bool, typer.Option("--sharded", help="Share the network itself out among processes.")] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="Translate the encoder with torch.compile.")] = False,
+    validate: Annotated[
+        Path | None, typer.Option(metavar="ROOT", help="Videos in DAVIS's layout on which to score the run as it goes.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network.")] = 1,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that make clips beside the training.")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that make clips beside each training process.")] = 1,
 ) -> None:
-    """Train, with a checkpoint in OUT from which the same command goes on; prints the weights as JSON."""
+    """Train, with a checkpoint in OUT from which the same command goes on; prints the weights as JSON.
+
+    On several GPUs or machines: torchrun --nproc-per-node 4 -m devos train RECIPE ...
+    """
     import torch
 
     from devos.engine.segmenter import choose_device
     from devos.training import run as running
-    from devos.training.loop import CHECKPOINT_FILE
+    from devos.training.compute import Compute
+    from devos.training.distributed import joined
 
     torch.set_num_threads(threads)
     running.keep_freed_memory()
+    config = running.configure(recipe, steps=steps, size=size, seed=seed)
+    compute = Compute(precision=precision, accumulate=accumulate, sharded=sharded, compiled=compiled)
     below = running.folders_below(data) if data is not None else (None, None)
-    run = running.prepare(
-        running.configure(recipe, steps=steps, size=size, seed=seed), out, videos=videos or below[0],
-        photos=photos or below[1], init=init, device=str(choose_device(device)),
-    )  # fmt: skip
-    say(f"{run.num_videos} videos, {run.num_photos} photos, {run.trainer.config.num_steps} steps")
+    with joined() as world:
+        place = world.device(choose_device(device))
+        scorer = None if validate is None else validator(validate, place)
+        run = running.prepare(config, out, videos=videos or below[0], photos=photos or below[1], init=init,
+                              device=str(place), compute=compute, world=world)  # fmt: skip
+        _finish(run, world, workers, scorer)
+
+
+def _finish(run: Run, world: World, workers: int, validate: Validate | None) -> None:
+    """Train to the end, or until stopped; the first process speaks for all."""
+    from devos.training.board import available
+    from devos.training.loop import CHECKPOINT_FILE, Stopped
+
+    tell = say if world.first else _say_nothing
+    processes = f", {world.size} processes" if world.size > 1 else ""
+    tell(f"{run.num_videos} videos, {run.num_photos} photos, {run.trainer.config.num_steps} steps{processes}")
     if run.resumed_at is not None:
-        say(f"going on from step {run.resumed_at} of {run.out / CHECKPOINT_FILE}")
+        tell(f"going on from step {run.resumed_at} of {run.out / CHECKPOINT_FILE}")
+    if not available():
+        tell(
+            f"tensorboard is not installed (pip install 'devos[train]'): the figures are in {run.out / 'log.csv'} only"
+        )
     try:
-        weights = run.to_the_end(workers=workers, watch=report)
-    except KeyboardInterrupt:
-        say(f"stopped at step {run.trainer.step}; the same command goes on from there")
+        weights = run.to_the_end(workers=workers, watch=report, validate=validate, board=available())
+    except KeyboardInterrupt as stop:
+        tell(f"stopped at step {run.trainer.step}; the same command goes on from there")
+        if isinstance(stop, Stopped):
+            raise typer.Exit(128 + stop.number) from None
         raise
-    typer.echo(json.dumps({"weights": str(weights), "steps": run.trainer.step}))
+    if world.first:
+        typer.echo(json.dumps({"weights": str(weights), "steps": run.trainer.step}))
+
+
+def _say_nothing(_: str) -> None:
+    pass
+
+
+def validator(root: Path, device: torch.device) -> Validate:
+    """What scores a network in training, as `devos evaluate` scores a finished one: J&F, J and F in [0, 1].
+
+    `root`: videos in DAVIS's layout, looked for now; InputError if there are none.
+    """
+    import torch
+
+    from devos.data.catalog import find_videos
+    from devos.engine.segmenter import Segmenter, Settings
+    from devos.evaluation.benchmark import evaluate
+    from devos.evaluation.predictors import ModelPredictor
+    from devos.evaluation.scoring import choose_protocol
+
+    clips = find_videos(root)
+    protocol = choose_protocol(clips)
+
+    def validate(model: DeVOS, step: int) -> Mapping[str, float]:
+        net = model.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        segmenter = Segmenter(net.requires_grad_(False), Settings(), device)
+        means = evaluate(clips, ModelPredictor(segmenter, protocol), protocol, workers=1).means
+        say(f"step {step}  validation J&F {means.jf:.3f}  J {means.j:.3f}  F {means.f:.3f}")
+        return {"J&F": means.jf, "J": means.j, "F": means.f}
+
+    return validate
 
 
 def report(progress: Progress) -> None:
@@ -61,6 +128,6 @@ def report(progress: Progress) -> None:
     left = round(progress.seconds_left)
     say(
         f"step {progress.step}/{progress.num_steps}  entropy {progress.entropy:.4f}  dice {progress.dice:.4f}  "
-        f"rate {progress.learning_rate:.2e}  {progress.seconds_per_step:.2f} s/step  "
+        f"J {progress.j:.3f}  rate {progress.learning_rate:.2e}  {progress.seconds_per_step:.2f} s/step  "
         f"waiting {progress.waiting:.0%}  left {left // 3600}:{left // 60 % 60:02d}:{left % 60:02d}"
     )

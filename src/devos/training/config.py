@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from devos.data.batching import ClipsConfig, Stage
 from devos.model.config import Matching, ModelConfig, devos_t
 
+PARTS = ("image_encoder", "flow_encoder", "identity_encoder", "adva", "long_term", "decoder")
+"""The parts of a `DeVOS` by name, those that `TrainConfig.frozen` may name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -22,6 +25,8 @@ class TrainConfig:
     weight_decay: float = 0.03
     encoder_rate: float = 0.0
     """The backbone's share of the learning rate; 0 freezes it (supplement 1.2: 0.1)."""
+    frozen: tuple[str, ...] = ()
+    """Parts, named as in `PARTS`, that do not learn (main phase 2: the mask and flow encoders, supplement 1.2)."""
     ema_decay: float = 0.998
     clip_gradient: float = 1.0
     """Largest norm of a step's gradient."""
@@ -34,16 +39,29 @@ class TrainConfig:
     snapshot_every: int = 100
     """The averaged weights, a file each time; the mean of several can be better than the last."""
     log_every: int = 10
+    """A line of the log, the means since the one before."""
+    validate_every: int = 1000
+    """Where a run is given a validation; its last step is always validated."""
+    pictures_every: int = 250
+    """A clip with its truth and the network's answer, where there is a board."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.encoder_rate <= 1:
             raise ValueError(f"encoder_rate is a share of the learning rate in [0, 1], got {self.encoder_rate}")
         if not 0 <= self.given_share <= 1:
             raise ValueError(f"given_share is a chance in [0, 1], got {self.given_share}")
+        strange = [name for name in self.frozen if name not in PARTS]
+        if strange:
+            raise ValueError(f"frozen names parts of the network ({', '.join(PARTS)}), got {', '.join(strange)}")
         if self.clips.num_slots != self.model.num_slots:
             raise ValueError(
                 f"clips have {self.clips.num_slots} slots, the network {self.model.num_slots}; give the same"
             )
+
+    @property
+    def backbone_learns(self) -> bool:
+        """Whether gradients go through the image encoder's backbone."""
+        return self.encoder_rate > 0 and "image_encoder" not in self.frozen
 
     @property
     def num_steps(self) -> int:

@@ -2,219 +2,120 @@
 
 from __future__ import annotations
 
-import math
+import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import cv2
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from devos.data.batching import Batch, Batches
-from devos.data.clips import VOID
-from devos.errors import WeightsError
+from devos.errors import DevosError
 from devos.model.checkpoint import save_weights
-from devos.model.devos import DeVOS, Given
-from devos.model.encoder import Features
-from devos.model.memory import EveryNth, Memory
-from devos.model.motion import Motion
-from devos.training.config import TrainConfig
-from devos.training.losses import hardest_fraction, mask_loss
+from devos.model.devos import DeVOS
+from devos.training.bad_batch import BAD_BATCH_FILE, save_bad_batch
+from devos.training.checkpoints import CHECKPOINT_FILE, save_checkpoint
+from devos.training.progress import Journal, Progress, Tally
+from devos.training.stopping import Stopped, Stopping, listening
+from devos.training.trainer import DivergedError, Figures, Trainer
+from devos.training.unroll import unroll
 
-CHECKPOINT_FILE = "checkpoint.pt"
-"""In a run's folder: what the run resumes from."""
+__all__ = ["BAD_BATCH_FILE", "CHECKPOINT_FILE", "Progress", "Stopped", "Trainer", "Validate", "train", "unroll"]
 
-
-@dataclass(frozen=True)
-class Progress:
-    """What a step tells whoever watches."""
-
-    step: int
-    num_steps: int
-    entropy: float
-    dice: float
-    learning_rate: float
-    seconds_per_step: float
-    waiting: float
-    """Share of the time in which training waited for clips."""
-
-    @property
-    def seconds_left(self) -> float:
-        """At the pace of the last steps."""
-        return self.seconds_per_step * (self.num_steps - self.step)
-
-
-class Trainer:
-    """A run: the network, its average, the optimiser, and how far it has come."""
-
-    def __init__(self, config: TrainConfig, model: DeVOS, device: str = "cpu") -> None:
-        self.config = config
-        self.device = torch.device(device)
-        self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-        self.step = 0
-        backbone = list(self.model.image_encoder.backbone.parameters())
-        for parameter in backbone:
-            parameter.requires_grad_(config.encoder_rate > 0)
-        known = {id(p) for p in backbone}
-        rest = [p for p in self.model.parameters() if id(p) not in known]
-        groups: list[dict[str, Any]] = [
-            {"params": [p for p in rest if p.ndim > 1], "share": 1.0, "weight_decay": config.weight_decay},
-            {"params": [p for p in rest if p.ndim <= 1], "share": 1.0, "weight_decay": 0.0},
-        ]
-        if config.encoder_rate > 0:
-            groups.append({"params": backbone, "share": config.encoder_rate, "weight_decay": 0.0})
-        self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate)
-
-    def run_step(self, batch: Batch) -> tuple[float, float]:
-        """One optimisation step; returns the mean cross-entropy and dice loss of its frames."""
-        rate = self.config.rate_at(self.step)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * group["share"]
-        entropy, dice = unroll(self.model, batch.to(self.device), self.config, self.step)
-        loss = entropy + dice
-        if not math.isfinite(loss.item()):
-            raise FloatingPointError(f"the loss of step {self.step} is {loss.item()}; nothing was changed by it")
-        self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_gradient)
-        self.optimiser.step()
-        self._average()
-        self.step += 1
-        return entropy.item(), dice.item()
-
-    @torch.no_grad()
-    def _average(self) -> None:
-        # Warmed up, so that the random start is forgotten in the first steps.
-        decay = min(self.config.ema_decay, (1 + self.step) / (10 + self.step))
-        for name, value in self.model.state_dict().items():
-            if value.is_floating_point():
-                self.average[name].lerp_(value, 1 - decay)
-            else:
-                self.average[name].copy_(value)  # a batch norm's counter has no mean
-
-    def state(self) -> dict[str, Any]:
-        """Everything that a resumed run needs."""
-        return {
-            "config": asdict(self.config), "step": self.step, "model": self.model.state_dict(),
-            "average": self.average, "optimiser": self.optimiser.state_dict(),
-        }  # fmt: skip
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state of a run of the same configuration."""
-        if state["config"] != asdict(self.config):
-            changed = [k for k, v in asdict(self.config).items() if state["config"].get(k) != v]
-            raise WeightsError(
-                f"the checkpoint is of another run: {', '.join(changed)} differ; resume with the settings that it was "
-                "started with, or start anew in another folder"
-            )
-        self.model.load_state_dict(state["model"])
-        self.average = {k: v.to(self.device) for k, v in state["average"].items()}
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.step = state["step"]
-
-    def averaged(self) -> DeVOS:
-        """A network with the averaged weights."""
-        model = DeVOS(self.config.model)
-        model.load_state_dict(self.average)
-        return model
-
-
-def unroll(model: DeVOS, batch: Batch, config: TrainConfig, step: int) -> tuple[Tensor, Tensor]:
-    """Follow the objects through the batch's clips with `DeVOS.step`; the mean losses of all frames but the first."""
-    length = batch.images.shape[1]
-    features = _encode_all(model, batch.images, frozen=config.encoder_rate == 0)
-    truth = _one_hot(batch)
-    policy = EveryNth(every=config.memory_every, max_entries=4)
-    fraction = hardest_fraction(step / config.num_steps)
-    chance = torch.Generator().manual_seed(config.clips.seed * 1_000_003 + step)
-    memory, entropy, dice = Memory(), [], []
-    for t in range(length):
-        motion = Motion(batch.to_prev[:, t - 1], batch.to_curr[:, t - 1]) if t else None
-        tell = t == 0 or bool(torch.rand((), generator=chance) < config.given_share)
-        given = Given(truth[:, t], batch.used) if tell else None
-        now = Features(*(maps[:, t] for maps in features))
-        output = model.step(now, motion, memory, batch.used, given, policy)
-        memory = output.memory
-        if t:
-            losses = mask_loss(output.logits, batch.slots[:, t], batch.used, fraction)
-            entropy.append(losses[0])
-            dice.append(losses[1])
-    return torch.stack(entropy).mean(), torch.stack(dice).mean()
-
-
-def _encode_all(model: DeVOS, images: Tensor, frozen: bool) -> list[Tensor]:
-    """Every frame's features at once, b t c h w for each stride."""
-    b, length = images.shape[:2]
-    flat = images.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-    encoder = model.image_encoder
-    with torch.set_grad_enabled(torch.is_grad_enabled() and not frozen):
-        # A few at a time stay in a CPU's cache; a GPU takes them all.
-        parts = torch.split(flat, 4) if images.device.type == "cpu" and frozen else (flat,)
-        maps = [torch.cat(m) for m in zip(*(encoder.backbone(part) for part in parts), strict=True)]
-    return [torch.unflatten(m, 0, (b, length)) for m in encoder.neck(maps)]
-
-
-def _one_hot(batch: Batch) -> Tensor:
-    """b t slots h4 w4: the share of each slot in each cell at stride 4; void counts as background."""
-    slots = torch.where(batch.slots == VOID, 0, batch.slots)
-    b, t, h, w = slots.shape
-    hot = torch.zeros(b, t, batch.used.shape[1], h, w, device=slots.device).scatter_(2, slots[:, :, None], 1.0)
-    return torch.unflatten(F.avg_pool2d(hot.flatten(0, 1), 4), 0, (b, t))
+Validate = Callable[[DeVOS, int], Mapping[str, float]]
+"""Scores, by name, of a network with the averaged weights (on the CPU) after a step."""
 
 
 def train(trainer: Trainer, batches: Batches, out: Path, *, workers: int = 1,
-          watch: Callable[[Progress], None] | None = None) -> Path:  # fmt: skip
-    """Run to the end, or until stopped; `out/checkpoint.pt` is at most `checkpoint_every` steps old. Returns a path."""
+          watch: Callable[[Progress], None] | None = None, validate: Validate | None = None,
+          board: bool = False) -> Path:  # fmt: skip
+    """Run to the end, or until stopped; `out/checkpoint.pt` is at most `checkpoint_every` steps old. Returns a path.
+
+    `batches`: this process's share of each batch, made by `workers` processes of its own. The first process writes the
+    log and, with `board`, curves for tensorboard, calls `watch` at each report, and `validate` every `validate_every`
+    steps. Raises Stopped after Ctrl-C or SIGTERM, DivergedError where a loss is no number.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    config = trainer.config
-    begun, waited, since = time.perf_counter(), 0.0, trainer.step
-    sums = [0.0, 0.0]
+    journal = Journal(trainer, out, watch, board) if trainer.world.first else None
     try:
-        for batch, wait in _timed(_loader(batches, trainer.step, workers)):
-            waited += wait
-            losses = trainer.run_step(batch)
-            sums = [a + b for a, b in zip(sums, losses, strict=True)]
-            if trainer.step % config.log_every == 0 or trainer.step == config.num_steps:
-                count, spent = trainer.step - since, time.perf_counter() - begun
-                if watch is not None:
-                    watch(Progress(trainer.step, config.num_steps, sums[0] / count, sums[1] / count,
-                                   config.rate_at(trainer.step - 1), spent / count, waited / spent))  # fmt: skip
-                begun, waited, since, sums = time.perf_counter(), 0.0, trainer.step, [0.0, 0.0]
-            if trainer.step % config.checkpoint_every == 0:
-                save_checkpoint(trainer, out / CHECKPOINT_FILE)
-            if trainer.step % config.snapshot_every == 0:
-                _save_average(trainer, out / f"{config.model.name}-{trainer.step:06d}.safetensors")
+        with listening(alone=trainer.world.size == 1) as stopping:
+            _Loop(trainer, out, journal, validate).run(batches, workers, stopping)
     finally:
-        save_checkpoint(trainer, out / CHECKPOINT_FILE)
-    weights = out / f"{config.model.name}.safetensors"
-    _save_average(trainer, weights)
-    return weights
+        if journal is not None:
+            journal.close()
+    return _save_average(trainer, out / f"{trainer.config.model.name}.safetensors")
 
 
-def _save_average(trainer: Trainer, path: Path) -> None:
-    save_weights(trainer.averaged(), path, {"step": trainer.step, "train": asdict(trainer.config)})
+class _Loop:
+    """Steps, and what is due after each."""
+
+    def __init__(self, trainer: Trainer, out: Path, journal: Journal | None, validate: Validate | None) -> None:
+        self._trainer, self._out, self._journal, self._validate = trainer, out, journal, validate
+        self._saved = trainer.step
+        self._tally = Tally()
+
+    def run(self, batches: Batches, workers: int, stopping: Stopping) -> None:
+        """Every step that is left."""
+        trainer = self._trainer
+        try:
+            for batch, waited in _timed(_loader(batches, trainer.step, workers)):
+                try:
+                    figures = trainer.run_step(batch, stop=stopping.number is not None)
+                except DivergedError as error:
+                    self._save()
+                    raise save_bad_batch(error, trainer, batch, batches, self._out) from error
+                self._tally.add(figures, waited)
+                self._after_step(batch, figures)
+                alone = trainer.world.size == 1  # then nobody else has to hear of it first
+                asked = figures.stop or (alone and stopping.number is not None)
+                if asked and trainer.step < trainer.config.num_steps:
+                    self._save()
+                    raise Stopped(stopping.number or signal.SIGTERM)
+        except BaseException:
+            # Several processes save together or not at all, and this one may be alone in its trouble.
+            if trainer.steady and trainer.world.size == 1:
+                self._save()
+            raise
+
+    def _after_step(self, batch: Batch, figures: Figures) -> None:
+        """The checkpoint comes last: what a killed run does again, it does from before all of this."""
+        config, step, journal = self._trainer.config, self._trainer.step, self._journal
+        last = step == config.num_steps
+        if last or step % config.log_every == 0:
+            if journal is not None:
+                journal.report(self._tally.progress(self._trainer))
+            self._tally = Tally()
+        begun = time.perf_counter()
+        if journal is not None and (last or step % config.pictures_every == 0):
+            journal.clips(batch, figures, step)
+        if self._validate is not None and (last or step % config.validate_every == 0):
+            averaged = self._trainer.averaged()
+            if journal is not None:
+                journal.validated(self._validate(averaged, step), step)
+        if step % config.snapshot_every == 0 and not last:  # the last one would be the run's weights once more
+            _save_average(self._trainer, self._out / f"{config.model.name}-{step:06d}.safetensors")
+        if last or step % config.checkpoint_every == 0:
+            self._save()
+        self._tally.begun += time.perf_counter() - begun
+
+    def _save(self) -> None:
+        """The state of this step, unless it is on the disk already."""
+        if self._saved == self._trainer.step:
+            return
+        state = self._trainer.state()
+        if self._trainer.world.first:
+            save_checkpoint(state, self._out / CHECKPOINT_FILE)
+        self._saved = self._trainer.step
 
 
-def save_checkpoint(trainer: Trainer, path: Path) -> None:
-    """Whole or not at all."""
-    scratch = path.with_suffix(".partial")
-    torch.save(trainer.state(), scratch)
-    scratch.replace(path)
-
-
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """What `save_checkpoint` wrote."""
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise WeightsError(f"{path} cannot be read as a checkpoint ({error}); delete it to start anew") from error
-    return state
+def _save_average(trainer: Trainer, path: Path) -> Path:
+    averaged = trainer.averaged()
+    if trainer.world.first:
+        save_weights(averaged, path, {"step": trainer.step, "train": asdict(trainer.config)})
+    return path
 
 
 def _loader(batches: Batches, start: int, workers: int) -> Iterable[Batch]:
@@ -223,11 +124,14 @@ def _loader(batches: Batches, start: int, workers: int) -> Iterable[Batch]:
         cv2.setNumThreads(1)
     return DataLoader(
         batches, batch_size=None, sampler=range(start, len(batches)), num_workers=workers,
-        worker_init_fn=_one_thread, prefetch_factor=4 if workers else None,
+        worker_init_fn=_begin_worker, prefetch_factor=4 if workers else None,
+        generator=torch.Generator(),  # else each resumption would draw from the run's own chance
     )  # fmt: skip
 
 
-def _one_thread(_: int) -> None:
+def _begin_worker(_: int) -> None:
+    # Ctrl-C reaches every process of a terminal: the step at work still needs its clips.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
 
@@ -241,4 +145,12 @@ def _timed(items: Iterable[Batch]) -> Iterator[tuple[Batch, float]]:
             item = next(iterator)
         except StopIteration:
             return
+        except DevosError as error:
+            raise type(error)(_own_words(str(error))) from error
         yield item, time.perf_counter() - begun
+
+
+def _own_words(message: str) -> str:
+    """An error's own line, without the traceback that comes with it out of another process."""
+    line = message.strip().splitlines()[-1]
+    return line.split("Error: ", 1)[-1] if message.startswith("Caught ") else message

@@ -1,4 +1,8 @@
-"""Bootstrapped cross-entropy and soft dice, in equal weight (supplement 1.2)."""
+"""Bootstrapped cross-entropy and soft dice, in equal weight (supplement 1.2).
+
+Both are judged clip by clip, the hardest pixels too, and then averaged over the clips: the loss of a batch is the mean
+of the losses of its equal parts, so that processes which share a batch need only average their gradients.
+"""
 
 from __future__ import annotations
 

@@ -18,8 +18,12 @@ from devos.errors import InputError, OptionError, OutputError, WeightsError
 from devos.model.checkpoint import load_weights
 from devos.model.devos import DeVOS
 from devos.model.pretrained import load_pretrained_backbone
+from devos.training.checkpoints import CHECKPOINT_FILE, load_checkpoint, seed_everything
+from devos.training.compute import PLAIN, Compute
 from devos.training.config import RECIPES, TrainConfig
-from devos.training.loop import CHECKPOINT_FILE, Progress, Trainer, load_checkpoint, train
+from devos.training.distributed import ALONE, World
+from devos.training.loop import Progress, Validate, train
+from devos.training.trainer import Trainer
 
 VIDEOS_FOLDER = "video-train"
 PHOTOS_FOLDER = "static"
@@ -39,9 +43,14 @@ class Run:
     resumed_at: int | None
     """The step that an earlier run had reached; None for a new one."""
 
-    def to_the_end(self, *, workers: int = 1, watch: Callable[[Progress], None] | None = None) -> Path:
-        """Train; returns the weights file. Stopped at any moment, it goes on from its checkpoint next time."""
-        return train(self.trainer, self.batches, self.out, workers=workers, watch=watch)
+    def to_the_end(
+        self, *, workers: int = 1, watch: Callable[[Progress], None] | None = None, validate: Validate | None = None,
+        board: bool = False,
+    ) -> Path:  # fmt: skip
+        """Train; returns the weights file. Stopped at any moment, it goes on from its checkpoint next time. The
+        arguments are those of `devos.training.loop.train`.
+        """
+        return train(self.trainer, self.batches, self.out, workers=workers, watch=watch, validate=validate, board=board)
 
 
 def configure(
@@ -66,12 +75,13 @@ def check_size(size: int, option: str = "--size") -> None:
 
 def prepare(
     config: TrainConfig, out: Path, *, videos: Path | None, photos: Path | None, init: Path | None = None,
-    device: str = "cpu",
+    device: str = "cpu", compute: Compute = PLAIN, world: World = ALONE,
 ) -> Run:  # fmt: skip
     """Check data and weights, and resume where `out` has a checkpoint.
 
     `videos`: a folder in DAVIS's layout; `photos`: one of sets of photos; either may be None. `init`: weights to start
-    from, else the backbone is ImageNet's and the rest random.
+    from, else the backbone is ImageNet's and the rest random. `world`: the processes that train together, each of which
+    calls this; `out` is then on a disk that they all see. InputError, OptionError, OutputError or WeightsError.
     """
     found_videos = find_videos(videos) if videos is not None else ()
     found_photos = find_photos(photos) if photos is not None else ()
@@ -85,12 +95,24 @@ def prepare(
     checkpoint = out / CHECKPOINT_FILE
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out}: a file, not a folder; name a folder for the checkpoint and the weights")
-    resumes = checkpoint.is_file()
-    trainer = Trainer(config, _network(config, init, resumes), device)
+    resumes = _agreed(checkpoint, world)
+    model = _network(config, init, resumes)
+    seed_everything(config.clips.seed + world.rank)
+    trainer = Trainer(config, model, device, compute=compute, world=world)
     if resumes:
         trainer.restore(load_checkpoint(checkpoint))
-    batches = Batches(config.clips, found_videos, found_photos)
+    batches = Batches(config.clips, found_videos, found_photos, shard=world.shard)
     return Run(trainer, batches, out, len(found_videos), len(found_photos), trainer.step if resumes else None)
+
+
+def _agreed(checkpoint: Path, world: World) -> bool:
+    """Whether there is a checkpoint; OutputError if some processes see one and others do not."""
+    seen = world.gathered(checkpoint.is_file())
+    if len({*seen}) > 1:
+        blind = ", ".join(str(rank) for rank, sees in enumerate(seen) if not sees)
+        raise OutputError(f"{checkpoint}: the processes {blind} do not see it and the others do; name a folder on a "
+                          "disk that all machines share")  # fmt: skip
+    return seen[0]
 
 
 def folders_below(data: Path) -> tuple[Path | None, Path | None]:

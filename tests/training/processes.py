@@ -1,0 +1,151 @@
+"""Started by the tests as a program: trains a tiny network in one process or several, as torchrun would start them, and
+kills some of these runs. The processes are forked from one that has imported everything, because that takes seconds.
+
+    python processes.py HOME     with HOME/jobs.json, HOME/videos, HOME/model.json; each job leaves a folder in HOME
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch._dynamo  # an optimiser imports it
+import torch.distributed.fsdp
+import torch.distributed.tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import devos.model.encoder as encoder
+import devos.training.checkpoints as checkpoints
+from devos.data.batching import Batches
+from devos.data.catalog import find_videos
+from devos.model.config import ModelConfig
+from devos.model.devos import DeVOS
+from devos.training.checkpoints import CHECKPOINT_FILE, load_checkpoint, seed_everything
+from devos.training.compute import Compute
+from devos.training.config import TrainConfig, debug
+from devos.training.distributed import joined
+from devos.training.loop import train
+from devos.training.trainer import Trainer
+
+
+class Backbone(nn.Module):
+    """A thousand weights at four strides: checkpoints of a real backbone would be most of these tests' time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.Conv2d(8 if i else 3, 8, 3, padding=1) for i in range(4))
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        x, maps = F.avg_pool2d(image, 2), []
+        for block in self.blocks:
+            x = F.relu(block(F.avg_pool2d(x, 2)))
+            maps.append(x)
+        return maps
+
+
+encoder.build_backbone = lambda config: (Backbone(), (8, 8, 8, 8))
+
+
+def config_of(home: Path) -> TrainConfig:
+    """Everything learns but the flow encoder; the checkpoint is two steps old at most."""
+    fields = json.loads((home / "model.json").read_text())
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+    config = debug(num_steps=6)
+    stages = (replace(config.clips.stages[0], video_share=1.0),)
+    clips = replace(config.clips, stages=stages)
+    return replace(config, clips=clips, model=ModelConfig(**fields), encoder_rate=0.1, frozen=("flow_encoder",))
+
+
+def work(home: Path, job: dict[str, Any]) -> None:
+    """What one process does."""
+    torch.set_num_threads(1)
+    config, out = config_of(home), home / job["out"]
+    with joined() as world:
+        torch.manual_seed(0)
+        model = DeVOS(config.model).train()
+        seed_everything(world.rank)
+        compute = Compute(sharded=job.get("sharded", False), precision=job.get("precision", "float32"))
+        trainer = Trainer(config, model, compute=compute, world=world)
+        if (out / CHECKPOINT_FILE).is_file():
+            trainer.restore(load_checkpoint(out / CHECKPOINT_FILE))
+        if job.get("kill") == "writing" and world.first:
+            checkpoints.torch.save = stall_in_the_second(out)
+        train(trainer, Batches(config.clips, find_videos(home / "videos"), (), shard=world.shard), out, workers=0)
+
+
+def stall_in_the_second(out: Path) -> Any:
+    """`torch.save`, but the second file stays half written until somebody kills the process."""
+    save, count = torch.save, iter(range(9))
+
+    def half(state: Any, file: Any) -> None:
+        save(state, file)
+        if next(count) == 1:
+            file.truncate(file.tell() // 2)
+            file.flush()
+            (out / "writing").touch()
+            time.sleep(600)
+
+    return half
+
+
+def start(home: Path, job: dict[str, Any]) -> list[int]:
+    """Fork the processes of a job, with the environment that torchrun gives."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    pids = []
+    for rank in range(job["world"]):
+        pid = os.fork()
+        if pid == 0:
+            given = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": job["world"], "MASTER_PORT": port}
+            os.environ.update({name: str(value) for name, value in given.items()}, MASTER_ADDR="127.0.0.1")
+            code = 1
+            try:
+                work(home, job)
+                code = 0
+            finally:
+                if code:
+                    import traceback
+
+                    traceback.print_exc()
+                sys.stderr.flush()
+                os._exit(code)
+        pids.append(pid)
+    return pids
+
+
+def due(out: Path, kill: int | str) -> bool:
+    """Whether the moment to kill has come: so many steps are logged, or a checkpoint is half written."""
+    if kill == "writing":
+        return (out / "writing").exists()
+    log = out / "log.csv"
+    return log.is_file() and len(log.read_text().splitlines()) > int(kill)
+
+
+def run(home: Path, job: dict[str, Any]) -> None:
+    pids, out = start(home, job), home / job["out"]
+    if "kill" in job:
+        begun = time.monotonic()
+        while not due(out, job["kill"]) and time.monotonic() - begun < 120:
+            time.sleep(0.002)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+    codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+    expected = [-signal.SIGKILL if "kill" in job else 0] * len(pids)
+    if codes != expected:
+        sys.exit(f"{job}: the processes ended with {codes}, expected {expected}")
+
+
+if __name__ == "__main__":
+    place = Path(sys.argv[1])
+    for each in json.loads((place / "jobs.json").read_text()):
+        run(place, each)
