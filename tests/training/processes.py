@@ -33,7 +33,7 @@ from devos.training.checkpoints import CHECKPOINT_FILE, load_checkpoint, seed_ev
 from devos.training.compute import Compute
 from devos.training.config import TrainConfig, debug
 from devos.training.distributed import joined
-from devos.training.loop import train
+from devos.training.loop import Stopped, train
 from devos.training.trainer import Trainer
 
 
@@ -79,7 +79,8 @@ def work(home: Path, job: dict[str, Any]) -> None:
             trainer.restore(load_checkpoint(out / CHECKPOINT_FILE))
         if job.get("kill") == "writing" and world.first:
             checkpoints.torch.save = stall_in_the_second(out)
-        train(trainer, Batches(config.clips, find_videos(home / "videos"), (), shard=world.shard), out, workers=0)
+        batches = Batches(config.clips, find_videos(home / "videos"), (), shard=world.shard)
+        train(trainer, batches, out, workers=job.get("workers", 0))
 
 
 def stall_in_the_second(out: Path) -> Any:
@@ -108,12 +109,15 @@ def start(home: Path, job: dict[str, Any]) -> list[int]:
         if pid == 0:
             given = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": job["world"], "MASTER_PORT": port}
             os.environ.update({name: str(value) for name, value in given.items()}, MASTER_ADDR="127.0.0.1")
+            os.setsid()  # as torchrun does, which then ends each process together with those that it started
             code = 1
             try:
                 work(home, job)
                 code = 0
+            except Stopped as stop:
+                code = 128 + stop.number
             finally:
-                if code:
+                if code == 1:
                     import traceback
 
                     traceback.print_exc()
@@ -137,11 +141,12 @@ def run(home: Path, job: dict[str, Any]) -> None:
         begun = time.monotonic()
         while not due(out, job["kill"]) and time.monotonic() - begun < 120:
             time.sleep(0.002)
+        number = signal.Signals[job.get("signal", "SIGKILL")]
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            os.killpg(pid, number)
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
-    expected = [-signal.SIGKILL if "kill" in job else 0] * len(pids)
-    if codes != expected:
+    expected = [{"SIGKILL": -signal.SIGKILL, "SIGTERM": 128 + signal.SIGTERM}[number.name] if "kill" in job else 0]
+    if codes != expected * len(pids):
         sys.exit(f"{job}: the processes ended with {codes}, expected {expected}")
 
 

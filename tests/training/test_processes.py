@@ -26,6 +26,8 @@ JOBS = (
     {"out": "whole-2", "world": 2},
     {"out": "parts-2", "world": 2, "kill": "step"},
     {"out": "parts-2", "world": 2},
+    {"out": "asked-2", "world": 2, "workers": 1, "kill": "step", "signal": "SIGTERM"},
+    {"out": "asked-2", "world": 2},
     {"out": "sharded-2", "world": 2, "sharded": True, "kill": "step"},
     {"out": "sharded-2", "world": 2, "sharded": True},
 )
@@ -92,6 +94,12 @@ def test_killed_at_any_step_and_resumed_a_run_gives_the_same_weights_bit_for_bit
         assert ran.log(parts, column) == ran.log(whole, column)
 
 
+def test_asked_to_stop_with_all_that_they_started_processes_agree_on_the_step_after_which_they_do(ran, states_equal):
+    """As torchrun asks when it is asked itself; those that make clips go on until the step is done."""
+    assert states_equal(ran.state("whole-2"), ran.state("asked-2")), f"asked at {ran.killed_at['asked-2']}"
+    assert ran.log("asked-2", "step") == [1, 2, 3, 4, 5, 6]
+
+
 def test_killed_while_it_writes_a_checkpoint_a_run_has_the_one_before(ran, states_equal):
     assert ran.state("torn-1")["step"] == 2
     assert [path.name for path in (ran.home / "torn-1").glob("*partial*")] == ["checkpoint.partial.pt"]
@@ -109,7 +117,6 @@ def test_two_processes_do_the_work_of_one_with_twice_the_clips(ran, name):
     assert one["model"].keys() == two["model"].keys()
     # Adam divides by the gradient's size: where that is rounding alone, a weight may go the other way.
     off = torch.cat([(one["model"][k] - two["model"][k]).flatten() for k in one["model"]]).abs()
-    print(name, off.mean(), off.max(), (off > 1e-4).float().mean())
     assert off.mean() < 1e-5
     assert (off > 1e-4).float().mean() < 0.01
 

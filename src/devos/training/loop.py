@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 
 import cv2
 import torch
@@ -130,10 +131,16 @@ def _loader(batches: Batches, start: int, workers: int) -> Iterable[Batch]:
 
 
 def _begin_worker(_: int) -> None:
-    # Ctrl-C reaches every process of a terminal: the step at work still needs its clips.
+    # Ctrl-C reaches every process of a terminal, and torchrun's SIGTERM too: the step at work still needs its clips.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _outlive_the_first)
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+
+
+def _outlive_the_first(number: int, _: FrameType | None) -> None:
+    """The second SIGTERM is the training process's own, which wants this one to end."""
+    signal.signal(number, signal.SIG_DFL)
 
 
 def _timed(items: Iterable[Batch]) -> Iterator[tuple[Batch, float]]:
