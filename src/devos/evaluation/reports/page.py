@@ -34,7 +34,7 @@ FRAMES_SHOWN = 3
 
 _TEMPLATE = "report.html.jinja"
 _MOST_SPANS = 6
-_NO_SETTINGS = ("method", "means", "objects")
+_NO_SETTINGS = ("format", "method", "means", "objects")
 """Entries of a run that stand elsewhere on the page: its heading and its figures."""
 
 
