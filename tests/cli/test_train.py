@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,15 +69,14 @@ def ask_to_stop(monkeypatch):
     return ask
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_the_same_command_goes_on_from_the_checkpoint_and_ends_as_if_unbroken(train, ask_to_stop, number, code):
+def test_the_same_command_goes_on_from_the_checkpoint_and_ends_as_if_unbroken(train, ask_to_stop):
     def tensors(result):
         return read_weights(Path(json.loads(result.stdout)["weights"])).tensors
 
-    no_more = ask_to_stop(number)
+    no_more = ask_to_stop(signal.SIGINT)
     stopped = train("--steps", 2, out="broken")
     no_more()
-    assert stopped.exit_code == code
+    assert stopped.exit_code == 130
     assert stopped.stderr.splitlines()[-1] == "stopped at step 1; the same command goes on from there"
     resumed, whole = train("--steps", 2, out="broken"), train("--steps", 2)
     assert resumed.exit_code == 0 and "going on from step 1" in resumed.stderr
@@ -97,9 +98,9 @@ def test_a_checkpoint_of_other_settings_is_refused_with_both_values(train):
     )
 
 
-def test_a_run_may_go_on_with_another_precision_and_in_parts(train, ask_to_stop):
-    no_more = ask_to_stop(signal.SIGINT)
-    train("--steps", 2)
+def test_ended_by_the_system_a_run_may_go_on_with_another_precision_and_in_parts(train, ask_to_stop):
+    no_more = ask_to_stop(signal.SIGTERM)
+    assert train("--steps", 2).exit_code == 143
     no_more()
     resumed = train("--steps", 2, "--precision", "bf16", "--accumulate", 2)
     assert resumed.exit_code == 0 and "going on from step 1" in resumed.stderr
@@ -140,3 +141,10 @@ def test_what_cannot_be_trained_is_refused_in_one_line(devos, tmp_path, weights,
         result = devos(*arguments)
         assert result.exit_code == 2 and fragment in result.stderr and result.stderr.count("\n") == 1, result.output
     assert not out.exists()
+
+
+def test_torchrun_can_start_the_command_as_a_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["devos", "--version"])
+    with pytest.raises(SystemExit) as left:
+        runpy.run_module("devos", run_name="__main__")
+    assert left.value.code == 0 and capsys.readouterr().out.startswith("devos ")

@@ -68,7 +68,7 @@ def unroll(model: DeVOS, batch: Batch, config: TrainConfig, step: int) -> Follow
         output = model.step(now, motion, memory, batch.used, given, policy)
         memory = output.memory
         if t:
-            losses = mask_loss(output.logits, batch.slots[:, t], batch.used, fraction)
+            losses = mask_loss(output.logits.float(), batch.slots[:, t], batch.used, fraction)
             entropy.append(losses[0])
             dice.append(losses[1])
             predicted.append(output.logits.detach().argmax(1).to(torch.uint8))
