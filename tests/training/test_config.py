@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from devos.training.config import PARTS, RECIPES, TrainConfig, debug
+from devos.training.config import PARTS, debug
 
 
 def test_the_rate_warms_up_linearly_then_falls_as_a_polynomial_to_its_end():
@@ -17,18 +17,6 @@ def test_the_rate_warms_up_linearly_then_falls_as_a_polynomial_to_its_end():
     assert config.rate_at(1100) == pytest.approx(1e-5)
     rates = [config.rate_at(step) for step in range(100, 1101)]
     assert rates == sorted(rates, reverse=True)
-
-
-@pytest.mark.parametrize("name", RECIPES)
-def test_every_recipe_is_valid_and_takes_steps_seed_and_size(name):
-    config = RECIPES[name](num_steps=12, seed=5, size=96)
-    assert isinstance(config, TrainConfig)
-    assert config.num_steps == 12
-    assert config.clips.seed == 5
-    assert config.clips.size == 96
-    assert config.clips.stages[-1].until == 1
-    assert config.clips.num_slots == config.model.num_slots
-    assert all(config.rate_at(step) > 0 for step in range(12))
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,15 @@
 from __future__ import annotations
 
-import shutil
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from devos.data.catalog import find_videos, read_clip_labels
-from devos.errors import InputError, MaskError, OutputError
+from devos.data.sources import unchecked
+from devos.errors import MaskError, OutputError
 from devos.training.config import debug
 from devos.training.distributed import World, joined
 from devos.training.run import prepare
-
-
-def test_a_sequence_without_any_mask_is_named_before_training(video_root, tmp_path):
-    shutil.rmtree(video_root / "Annotations" / "480p" / "bee")
-    assert not any(find_videos(video_root)[1].masks)
-    with pytest.raises(InputError, match=r"1 of 2 sequences have no masks \(bee\)"):
-        prepare(debug(), tmp_path / "out", videos=video_root, photos=None)
 
 
 def test_a_training_mask_with_an_id_above_255_is_refused_not_wrapped(tmp_path):
@@ -37,7 +29,7 @@ class Apart(World):
 
 def test_machines_that_do_not_see_the_same_checkpoint_are_told_before_they_train(video_root, tmp_path, monkeypatch):
     with pytest.raises(OutputError, match=r"checkpoint\.pt: the processes 0 do not see it .* all machines share"):
-        prepare(debug(), tmp_path / "out", videos=video_root, photos=None, world=Apart())
+        prepare(debug(), tmp_path / "out", unchecked(find_videos(video_root), ()), world=Apart())
 
 
 def test_without_torchrun_a_process_is_alone(monkeypatch):

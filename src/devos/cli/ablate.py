@@ -42,11 +42,13 @@ def ablate(
     from devos.data.catalog import find_videos
     from devos.experiments.ablations import Budget, read_results, run_variant, table
     from devos.training import run as running
+    from devos.training.places import folders_below
+    from devos.training.recipes.recipe import check_size
 
-    running.check_size(train_size, "--train-size")
+    check_size(train_size, "--train-size")
     torch.set_num_threads(1)
     running.keep_freed_memory()
-    videos, photos = running.folders_below(data)
+    videos, photos = folders_below(data)
     tests: dict[str, tuple[VideoInfo, ...]] = {folder.resolve().name: find_videos(folder) for folder in root}
     budget = Budget(num_steps=steps, train_size=train_size, size=size)
     # Seed by seed, so that a table of a run that was cut short compares like with like.

@@ -18,21 +18,40 @@ if TYPE_CHECKING:
     from devos.model.devos import DeVOS
     from devos.training.distributed import World
     from devos.training.loop import Progress, Validate
+    from devos.training.phases import Job
+    from devos.training.recipes.recipe import Phase
     from devos.training.run import Run
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="laptop, long-clips or debug.")],
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE",
+            help="The paper's: pretrain, main-1, main-2, main-1-mose, main-2-mose. On your own clips: finetune. "
+            "Small: laptop (short-clips, then long-clips), debug.",
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoint, the log and the weights.")],
     data: Annotated[
         Path | None, typer.Option(help="Folder with video-train (as DAVIS has it) and static (photos).")
     ] = None,
     videos: Annotated[Path | None, typer.Option(help="Videos in DAVIS's layout, instead of DATA/video-train.")] = None,
     photos: Annotated[Path | None, typer.Option(help="Sets of photos with masks, instead of DATA/static.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Steps of the whole run; default: the recipe's.")] = None,
+    source: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=LAYOUT:ROOT", help="A data set, as in davis=davis2017:/data/DAVIS; may be repeated."
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse data of which anything is left out.")] = False,
+    model: Annotated[str | None, typer.Option(help="devos-t, devos-b or devos-l.", show_default="devos-t")] = None,
+    steps: Annotated[int | None, typer.Option(help="Steps of each phase; default: the recipe's.")] = None,
     size: Annotated[int | None, typer.Option(help="Side of the clips, in pixels; default: the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same run; default: the recipe's.")] = None,
-    init: Annotated[Path | None, typer.Option(help="Weights file to start from; default: ImageNet's backbone.")] = None,
+    init: Annotated[
+        Path | None, typer.Option(help="Weights file to start from.", show_default="what the recipe starts from")
+    ] = None,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
     accumulate: Annotated[int, typer.Option(help="Take each batch in so many parts, for less memory.")] = 1,
@@ -46,26 +65,70 @@ def train(
 ) -> None:
     """Train, with a checkpoint in OUT from which the same command goes on; prints the weights as JSON.
 
-    On several GPUs or machines: torchrun --nproc-per-node 4 -m devos train RECIPE ...
+    A recipe of several phases has a folder for each in OUT. On several GPUs or machines:
+    torchrun --nproc-per-node 4 -m devos train RECIPE ...
     """
     import torch
 
-    from devos.engine.segmenter import choose_device
+    from devos.engine.segmenter import choose_device, released_weights
+    from devos.training import places
     from devos.training import run as running
     from devos.training.compute import Compute
     from devos.training.distributed import joined
+    from devos.training.phases import plan
+    from devos.training.recipes.book import find_recipe
+    from devos.training.recipes.recipe import parts_of
 
     torch.set_num_threads(threads)
     running.keep_freed_memory()
-    config = running.configure(recipe, steps=steps, size=size, seed=seed)
+    chosen = find_recipe(recipe)
+    phases = chosen.configure(model=model, steps=steps, size=size, seed=seed)
     compute = Compute(precision=precision, accumulate=accumulate, sharded=sharded, compiled=compiled)
-    below = running.folders_below(data) if data is not None else (None, None)
+    named = places.name_places(source or (), data, videos, photos)
+    places.check_names(chosen.name, parts_of(phases), named)
+    job = plan(chosen, phases, out, init, [path for path, _ in released_weights().values()])
     with joined() as world:
         place = world.device(choose_device(device))
+        tell = say if world.first else _say_nothing
         scorer = None if validate is None else validator(validate, place)
-        run = running.prepare(config, out, videos=videos or below[0], photos=photos or below[1], init=init,
-                              device=str(place), compute=compute, world=world)  # fmt: skip
-        _finish(run, world, workers, scorer)
+        sources = places.open_places(named, world=world, workers=workers, strict=strict, tell=tell)
+
+        def prepare(phase: Phase, home: Path, weights: Path | None) -> Run:
+            return running.prepare(phase.config, home, sources, init=weights, device=str(place), compute=compute,
+                                   world=world)  # fmt: skip
+
+        def finish(phase: Phase, run: Run | None) -> None:
+            tell(headline(job, phase, world))
+            if run is not None:
+                _finish(run, world, workers, scorer)
+
+        weights = job.run(prepare, finish, world)
+        if world.first:
+            typer.echo(json.dumps(summarise(job, weights)))
+
+
+def headline(job: Job, phase: Phase, world: World) -> str:
+    """What begins, or is done already."""
+    place = f"{phase.name}, phase {job.phases.index(phase) + 1} of {len(job.phases)}: " if len(job.phases) > 1 else ""
+    processes = f", {world.size} processes" if world.size > 1 else ""
+    weights = job.weights(phase)
+    done = f", done: {weights}" if weights.is_file() else processes
+    return f"{place}{phase.config.model.name}, {phase.config.num_steps} steps{done}"
+
+
+def summarise(job: Job, weights: Path) -> dict[str, object]:
+    """The result for programs; and a line for each phase, for people, that says whether its loss fell."""
+    phases = []
+    for losses in job.losses():
+        say(
+            f"{losses.name}, first steps to last: dice loss {losses.dice[0]:.3f} to {losses.dice[1]:.3f} "
+            f"({'it fell' if losses.fell else 'it did not fall'}), J {losses.j[0]:.3f} to {losses.j[1]:.3f}, "
+            f"cross-entropy {losses.entropy[0]:.3f} (of all pixels) to {losses.entropy[1]:.3f} (of the hardest)"
+        )
+        phases.append({"name": losses.name, "steps": losses.steps, "dice": losses.dice, "entropy": losses.entropy,
+                       "j": losses.j, "fell": losses.fell})  # fmt: skip
+    steps = sum(phase.config.num_steps for phase in job.phases)
+    return {"weights": str(weights), "steps": steps, "phases": phases}
 
 
 def _finish(run: Run, world: World, workers: int, validate: Validate | None) -> None:
@@ -74,8 +137,6 @@ def _finish(run: Run, world: World, workers: int, validate: Validate | None) -> 
     from devos.training.loop import CHECKPOINT_FILE, Stopped
 
     tell = say if world.first else _say_nothing
-    processes = f", {world.size} processes" if world.size > 1 else ""
-    tell(f"{run.num_videos} videos, {run.num_photos} photos, {run.trainer.config.num_steps} steps{processes}")
     if run.resumed_at is not None:
         tell(f"going on from step {run.resumed_at} of {run.out / CHECKPOINT_FILE}")
     if not available():
@@ -83,14 +144,12 @@ def _finish(run: Run, world: World, workers: int, validate: Validate | None) -> 
             f"tensorboard is not installed (pip install 'devos[train]'): the figures are in {run.out / 'log.csv'} only"
         )
     try:
-        weights = run.to_the_end(workers=workers, watch=report, validate=validate, board=available())
+        run.to_the_end(workers=workers, watch=report, validate=validate, board=available())
     except KeyboardInterrupt as stop:
         tell(f"stopped at step {run.trainer.step}; the same command goes on from there")
         if isinstance(stop, Stopped):
             raise typer.Exit(128 + stop.number) from None
         raise
-    if world.first:
-        typer.echo(json.dumps({"weights": str(weights), "steps": run.trainer.step}))
 
 
 def _say_nothing(_: str) -> None:

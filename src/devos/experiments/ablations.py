@@ -19,8 +19,9 @@ from devos.evaluation.predictors import ModelPredictor
 from devos.evaluation.scoring import choose_protocol
 from devos.io.files import write_json
 from devos.model.config import Matching
-from devos.training.config import ablation
 from devos.training.loop import Progress
+from devos.training.places import open_folders
+from devos.training.recipes.ablation import ablation
 from devos.training.run import prepare
 
 RESULT_FILE = "result.json"
@@ -98,7 +99,7 @@ def run_variant(
 ) -> Result:
     """Train a variant into `out/NAME/seedN` and score it on `tests`; what is there already is not made again.
 
-    Killed, it goes on from its last checkpoint. `videos` and `photos`: as `devos.training.run.prepare` takes them.
+    Killed, it goes on from its last checkpoint. `videos`, `photos`: as `devos.training.places.open_folders` takes them.
     """
     variant, home = VARIANTS[name], out / name / f"seed{seed}"
     known = _read(home / RESULT_FILE)
@@ -112,7 +113,7 @@ def run_variant(
         watch(progress)
 
     begun = time.perf_counter()
-    weights = prepare(config, home, videos=videos, photos=photos).to_the_end(watch=keep)
+    weights = prepare(config, home, open_folders(videos, photos)).to_the_end(watch=keep)
     minutes = (time.perf_counter() - begun) / 60
     scores = {}
     for test, clips in tests.items():

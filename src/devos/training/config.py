@@ -1,11 +1,11 @@
-"""How a network is trained: one checked value, and recipes as functions."""
+"""How a network is trained: one checked value. The recipes that make such values are in `devos.training.recipes`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from devos.data.batching import ClipsConfig, Stage
-from devos.model.config import Matching, ModelConfig, devos_t
+from devos.model.config import ModelConfig, devos_t
 
 PARTS = ("image_encoder", "flow_encoder", "identity_encoder", "adva", "long_term", "decoder")
 """The parts of a `DeVOS` by name, those that `TrainConfig.frozen` may name."""
@@ -77,38 +77,8 @@ class TrainConfig:
         return self.final_learning_rate + span * float((1 - progress) ** self.decay_power)
 
 
-def laptop(num_steps: int = 1500, seed: int = 0, size: int = 256) -> TrainConfig:
-    """`devos-t` from ImageNet on one CPU thread, first part: short clips, the backbone frozen."""
-    stages = (
-        Stage(until=0.4, length=3, max_objects=2, max_gap=2, video_share=0.5),
-        Stage(until=1.0, length=4, max_objects=3, max_gap=3, video_share=0.65),
-    )
-    clips = ClipsConfig(stages=stages, num_batches=num_steps, seed=seed, size=size)
-    return TrainConfig(clips=clips, learning_rate=8e-4, final_learning_rate=1e-4)
-
-
-def long_clips(num_steps: int = 900, seed: int = 1, size: int = 288) -> TrainConfig:
-    """`devos-t` on one CPU thread, second part, from the first one's weights: clips of 6 frames, mostly of videos."""
-    stages = (Stage(until=1.0, length=6, max_objects=3, max_gap=3, video_share=0.75),)
-    clips = ClipsConfig(stages=stages, num_batches=num_steps, seed=seed, size=size, batch_size=3)
-    return TrainConfig(clips=clips, learning_rate=5e-4, warmup_steps=30, weight_decay=0.05, ema_decay=0.995)
-
-
-def ablation(matching: Matching, num_steps: int = 300, seed: int = 0, size: int = 160) -> TrainConfig:
-    """`devos-t`, whole or with parts of its matching taken away, for some minutes on one CPU thread from ImageNet."""
-    stages = (Stage(until=1.0, length=3, max_objects=2, max_gap=3, video_share=0.6),)
-    clips = ClipsConfig(stages=stages, num_batches=num_steps, seed=seed, size=size)
-    model = replace(devos_t(), matching=matching)
-    return TrainConfig(clips=clips, model=model, learning_rate=8e-4, final_learning_rate=2e-5, warmup_steps=20,
-                       ema_decay=0.98, snapshot_every=num_steps)  # fmt: skip
-
-
 def debug(num_steps: int = 4, seed: int = 0, size: int = 64) -> TrainConfig:
-    """Seconds on a CPU: does it run, and does the loss fall?"""
+    """The smallest run that there is, seconds on a CPU: what tests train. For people: `devos train debug`."""
     stages = (Stage(until=1.0, length=3, max_objects=2, max_gap=2, video_share=0.5),)
     clips = ClipsConfig(stages=stages, num_batches=num_steps, seed=seed, size=size, batch_size=2)
     return TrainConfig(clips=clips, warmup_steps=2, checkpoint_every=2, log_every=1)
-
-
-RECIPES = {"laptop": laptop, "long-clips": long_clips, "debug": debug}
-"""Every recipe by its name."""
