@@ -16,8 +16,9 @@ from devos.model.checkpoint import read_weights
 
 
 @pytest.fixture
-def data(tmp_path: Path, pictures, square) -> Path:
+def data(tmp_path: Path, pictures, square, monkeypatch) -> Path:
     """One video in DAVIS's layout, below a folder as `devos train --data` takes it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     root = tmp_path / "data" / "video-train"
     for index, picture in enumerate(pictures(6)):
         for kind, suffix, content in (
@@ -32,10 +33,10 @@ def data(tmp_path: Path, pictures, square) -> Path:
 
 @pytest.fixture
 def train(devos, data, weights, tmp_path):
-    def run(*options: object, out: str = "run"):
+    def run(*options: object, out: str = "run", recipe: str = "short-clips"):
         return devos(
-            "train", "debug", "-o", tmp_path / out, "--data", data, "--init", weights,
-            "--workers", 0, "--device", "cpu", *options,
+            "train", recipe, "-o", tmp_path / out, "--data", data, "--init", weights,
+            "--size", 64, "--workers", 0, "--device", "cpu", *options,
         )  # fmt: skip
 
     return run
@@ -84,10 +85,48 @@ def test_the_same_command_goes_on_from_the_checkpoint_and_ends_as_if_unbroken(tr
 
 
 def test_help_names_every_recipe(devos):
-    from devos.training.config import RECIPES
+    from devos.training.recipes.book import RECIPES
 
     text = devos("train", "--help").stdout
     assert all(recipe in text for recipe in RECIPES)
+
+
+def test_debug_runs_all_three_phases_says_how_the_loss_went_and_runs_none_twice(train, tmp_path):
+    first = train("--steps", 2, recipe="debug")
+    assert first.exit_code == 0, first.output
+    summary = json.loads(first.stdout)
+    assert summary["weights"] == str(tmp_path / "run" / "devos-t.safetensors") and summary["steps"] == 6
+    assert [phase["name"] for phase in summary["phases"]] == ["pretrain", "main-1", "main-2"]
+    assert "main-1, phase 2 of 3: devos-t, 2 steps" in first.stderr
+    assert "main-2, first steps to last: dice loss" in first.stderr and "it fell" in first.stderr
+    for phase in summary["phases"]:
+        assert (tmp_path / "run" / phase["name"] / "devos-t.safetensors").is_file()
+        assert phase["fell"] == (phase["dice"][1] < phase["dice"][0])
+    again = train("--steps", 2, recipe="debug")
+    assert again.stdout == first.stdout and "step 1/2" not in again.stderr
+    assert "main-2, phase 3 of 3: devos-t, 2 steps, done: " in again.stderr
+
+
+def test_fine_tuning_starts_from_the_weights_that_come_with_devos(devos, data, tmp_path, monkeypatch):
+    import devos.training.run as running
+
+    seen = []
+    prepare = running.prepare
+    monkeypatch.setattr(running, "prepare", lambda *a, **k: seen.append(k["init"]) or prepare(*a, **k))
+    result = devos("train", "finetune", "--videos", data / "video-train", "-o", tmp_path / "run", "--steps", 1,
+                   "--size", 64, "--workers", 0, "--device", "cpu")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert [path.name for path in seen] == ["devos-t.safetensors"]
+    assert "videos: 1 of 1 sequences are used" in result.stderr
+
+
+def test_data_sets_are_named_by_source_layout_and_place(devos, data, weights, tmp_path):
+    result = devos("train", "main-2", "-o", tmp_path / "run", "--init", weights, "--steps", 1, "--size", 64,
+                   "--source", f"davis=davis-like:{data / 'video-train'}", "--workers", 0, "--device", "cpu",
+                   "--source", f"youtube-vos=davis-like:{data / 'video-train'}")  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "davis: 1 of 1 sequences are used" in result.stderr
+    assert "youtube-vos: 1 of 1 sequences are used" in result.stderr
 
 
 def test_a_checkpoint_of_other_settings_is_refused_with_both_values(train):
@@ -128,8 +167,13 @@ def test_without_tensorboard_a_run_says_so_and_keeps_its_log(train, tmp_path, mo
 def test_what_cannot_be_trained_is_refused_in_one_line(devos, tmp_path, weights, data):
     out = tmp_path / "run"
     for arguments, fragment in (
-        (("train", "nonsense", "-o", out, "--data", data), "laptop, long-clips, debug"),
-        (("train", "debug", "-o", out), "nothing to train on"),
+        (("train", "nonsense", "-o", out, "--data", data), "laptop, short-clips, long-clips, debug"),
+        (("train", "debug", "-o", out), "there is no videos and no photos; add --videos ROOT"),
+        (("train", "debug", "-o", out, "--data", data, "--model", "devos-s"), "devos-t, devos-b, devos-l"),
+        (("train", "main-1", "-o", out, "--data", data), "--source davis=davis2017:ROOT"),
+        (("train", "main-1", "-o", out, "--source", "davis"), "NAME=LAYOUT:ROOT"),
+        (("train", "main-2", "-o", out, "--source", "davis=davis2017:a", "--source", "youtube-vos=mose:b"), "--init"),
+        (("train", "debug", "-o", out, "--data", data, "--init", weights, "--model", "devos-b"), "holds devos-t"),
         (("train", "debug", "-o", out, "--data", tmp_path), "video-train"),
         (("train", "debug", "-o", out, "--data", data, "--size", 50), "--size"),
         (("train", "debug", "-o", out, "--data", data, "--steps", 0), "--steps"),
@@ -139,7 +183,8 @@ def test_what_cannot_be_trained_is_refused_in_one_line(devos, tmp_path, weights,
         (("train", "debug", "-o", out, "--data", data, "--init", tmp_path / "no.safetensors"), "no.safetensors"),
     ):
         result = devos(*arguments)
-        assert result.exit_code == 2 and fragment in result.stderr and result.stderr.count("\n") == 1, result.output
+        said = [line for line in result.stderr.splitlines() if line != "videos: 1 of 1 sequences are used"]
+        assert result.exit_code == 2 and len(said) == 1 and fragment in said[0], result.output
     assert not out.exists()
 
 

@@ -15,7 +15,7 @@ from devos.training.checkpoints import CHECKPOINT_FILE, check_same_run
 from devos.training.distributed import World
 from devos.training.recipes.recipe import Phase, Recipe, Start
 from devos.training.record import LOG_FILE
-from devos.training.run import Run
+from devos.training.run import Run, check_weights
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ class Job:
 
 def plan(recipe: Recipe, phases: tuple[Phase, ...], out: Path, init: Path | None, shipped: Sequence[Path]) -> Job:
     """A job of a recipe. `shipped`: the weights that come with devos. OptionError if it needs weights that are not
-    there, OutputError if `out` is no folder, or holds a run of one phase where there are to be several.
+    there, WeightsError if they are of another network, OutputError if `out` is no folder, or holds a run of one phase
+    where there are to be several.
     """
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out}: a file, not a folder; name a folder for the checkpoint and the weights")
@@ -108,6 +109,8 @@ def plan(recipe: Recipe, phases: tuple[Phase, ...], out: Path, init: Path | None
         if init is None:
             raise OptionError(f"{recipe.name} goes on from trained weights, and none of {name} come with devos; give "
                               "them with --init")  # fmt: skip
+    if init is not None:
+        check_weights(init, phases[0].config)
     return Job(phases, out, init)
 
 

@@ -14,7 +14,7 @@ import torch
 from devos.data.batching import Batches
 from devos.data.sources import Sources
 from devos.errors import OutputError, WeightsError
-from devos.model.checkpoint import load_weights
+from devos.model.checkpoint import load_weights, read_weights
 from devos.model.devos import DeVOS
 from devos.model.pretrained import load_pretrained_backbone
 from devos.training.checkpoints import CHECKPOINT_FILE, load_checkpoint, seed_everything
@@ -97,12 +97,18 @@ def _network(config: TrainConfig, init: Path | None, resumes: bool) -> DeVOS:
     """What training starts from; the same for the same seed."""
     torch.manual_seed(config.clips.seed)
     if init is not None:
-        model, weights = load_weights(init)
-        if weights.config != config.model:
-            raise WeightsError(f"{init} holds {weights.config.name}, but the recipe trains {config.model.name} with "
-                               "its own sizes; give weights of that model, or another --model")  # fmt: skip
+        check_weights(init, config)
+        model, _ = load_weights(init)
         return model.train()
     model = DeVOS(config.model)
     if not resumes:
         load_pretrained_backbone(model.image_encoder, config.model.backbone)
     return model
+
+
+def check_weights(init: Path, config: TrainConfig) -> None:
+    """WeightsError if these are no weights of the network that is to be trained."""
+    weights = read_weights(init)
+    if weights.config != config.model:
+        raise WeightsError(f"{init} holds {weights.config.name}, but the recipe trains {config.model.name} with its "
+                           "own sizes; give weights of that model, or another --model")  # fmt: skip
