@@ -14,7 +14,7 @@ from devos.data.catalog import find_videos
 from devos.data.clips import VOID, Clip
 from devos.data.index import TrainingVideo
 from devos.data.mixing import MergeConfig, Mix, Part, davis_youtube
-from devos.data.photos import find_photos
+from devos.data.photo_sets import list_photos
 from devos.data.sampler import Curriculum
 from devos.data.sources import Videos
 from devos.errors import InputError, MaskError, OptionError, VideoError
@@ -28,7 +28,7 @@ CONFIG = ClipsConfig(stages=STAGES, size=64, batch_size=2, num_batches=6, seed=7
 
 @pytest.fixture
 def batches(video_root, photo_root) -> Batches:
-    return Batches(CONFIG, find_videos(video_root), find_photos(photo_root))
+    return Batches(CONFIG, find_videos(video_root), list_photos("own", photo_root).photos)
 
 
 def tensors(batch):
@@ -36,17 +36,21 @@ def tensors(batch):
 
 
 def test_a_batch_depends_on_its_number_and_the_seed_alone(batches, video_root, photo_root):
-    again = Batches(CONFIG, find_videos(video_root), find_photos(photo_root))
+    again = Batches(CONFIG, find_videos(video_root), list_photos("own", photo_root).photos)
     batches[0]
     assert all(torch.equal(a, b) for a, b in zip(tensors(batches[4]), tensors(again[4]), strict=True))
-    other = Batches(replace(CONFIG, seed=8), find_videos(video_root), find_photos(photo_root))
+    other = Batches(replace(CONFIG, seed=8), find_videos(video_root), list_photos("own", photo_root).photos)
     assert not torch.equal(batches[4].images, other[4].images)
     assert not torch.equal(batches[4].images, batches[5].images)
 
 
 @pytest.mark.parametrize("world", [1, 2, 4])
 def test_the_shares_of_several_processes_are_the_batch_of_one_slots_included(world, video_root, photo_root):
-    config, videos, photos = replace(CONFIG, batch_size=4), find_videos(video_root), find_photos(photo_root)
+    config, videos, photos = (
+        replace(CONFIG, batch_size=4),
+        find_videos(video_root),
+        list_photos("own", photo_root).photos,
+    )
     shares = [Batches(config, videos, photos, shard=Shard(rank, world))[3] for rank in range(world)]
     for whole, *parts in zip(tensors(Batches(config, videos, photos)[3]), *map(tensors, shares), strict=True):
         assert torch.equal(whole, torch.cat(parts))
@@ -78,7 +82,7 @@ def test_a_batch_is_what_the_network_and_the_loss_take(batches):
 
 
 def test_without_photos_all_clips_are_videos_and_without_videos_none(video_root, photo_root):
-    videos, photos = find_videos(video_root), find_photos(photo_root)
+    videos, photos = find_videos(video_root), list_photos("own", photo_root).photos
     assert {Batches(CONFIG, videos, ()).clip(i, 0).source for i in range(6)} <= {"ant", "bee"}
     assert {Batches(CONFIG, (), photos).clip(i, 0).source for i in range(6)} == {"synthetic"}
     both = Batches(CONFIG, videos, photos)
@@ -172,7 +176,7 @@ def test_photos_without_anything_to_follow_are_an_error_that_names_them(photo_ro
     for path in photo_root.glob("*/masks/*.png"):
         Image.fromarray(np.zeros((100, 120), np.uint8)).save(path)
     with pytest.raises(MaskError, match=r"50 scenes made of photos showed no object.*/masks/\d\.png"):
-        Batches(CONFIG, (), find_photos(photo_root))[0]
+        Batches(CONFIG, (), list_photos("own", photo_root).photos)[0]
 
 
 def test_a_stage_has_a_mix_or_a_share_of_videos():

@@ -2,14 +2,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import pytest
 
 from devos.data.clips import VOID, Clip
-from devos.data.photos import find_photos
+from devos.data.photo_sets import list_photos
 from devos.data.synthetic import SyntheticConfig, make_clip
-from devos.errors import InputError
 from devos.flow.warp import resize_field, warp_to_current
 
 CONFIG = SyntheticConfig(size=96, length=4, max_objects=3)
@@ -23,7 +21,7 @@ def with_flow(photos, config, rng) -> Clip | None:
 
 @pytest.fixture
 def photos(photo_root):
-    return [info.read() for info in find_photos(photo_root)]
+    return [info.read() for info in list_photos("own", photo_root).photos]
 
 
 @pytest.fixture
@@ -110,21 +108,3 @@ def test_a_photo_alone_is_a_scene_that_moves(photos):
     assert clip is not None
     assert np.abs(clip.to_prev).max() > 0
     assert clip.num_objects >= 1
-
-
-def test_photos_without_a_mask_are_left_out_and_no_photos_at_all_are_told(photo_root, tmp_path):
-    assert len(find_photos(photo_root)) == 4
-    (photo_root / "things" / "masks" / "0.png").unlink()
-    found = find_photos(photo_root)
-    assert [info.image.stem for info in found] == ["1", "2", "3"]
-    assert found[0].read().rgb.shape == (100, 120, 3)
-    assert set(np.unique(found[0].read().labels)) == {0, 1, 2, 255}
-    with pytest.raises(InputError, match="holds no photos with masks; expected"):
-        find_photos(tmp_path / "nothing")
-
-
-def test_a_set_without_pictures_is_told_as_such(tmp_path):
-    (tmp_path / "set" / "masks").mkdir(parents=True)
-    cv2.imwrite(str(tmp_path / "set" / "masks" / "a.png"), np.ones((4, 4), np.uint8))
-    with pytest.raises(InputError, match="holds no photos with masks"):
-        find_photos(tmp_path)

@@ -10,7 +10,7 @@ import torch
 
 from devos.data.batching import Batches
 from devos.data.catalog import find_videos
-from devos.data.photos import find_photos
+from devos.data.photo_sets import list_photos
 from devos.model.config import ModelConfig
 from devos.model.devos import DeVOS
 from devos.training.config import TrainConfig, debug
@@ -42,7 +42,7 @@ def make_model(tiny: ModelConfig) -> Callable[..., DeVOS]:
 
 @pytest.fixture
 def make_batches(video_root: Path, photo_root: Path) -> Callable[[TrainConfig], Batches]:
-    return lambda config: Batches(config.clips, find_videos(video_root), find_photos(photo_root))
+    return lambda config: Batches(config.clips, find_videos(video_root), list_photos("own", photo_root).photos)
 
 
 def states_equal(one: Any, other: Any) -> bool:

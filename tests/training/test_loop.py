@@ -10,7 +10,7 @@ import torch
 
 from devos.data.batching import Batches
 from devos.data.catalog import find_videos
-from devos.data.photos import find_photos
+from devos.data.photo_sets import list_photos
 from devos.errors import InputError
 from devos.model.checkpoint import load_weights, read_weights
 from devos.training.checkpoints import load_checkpoint
@@ -184,7 +184,9 @@ def test_a_loss_that_is_no_number_stops_the_run_with_the_batch_saved_and_its_cli
 ):
     batches = make_batches(config)
     with pytest.raises(DivergedError, match=r"the (loss|gradient) of step 2 .* not finite in it: to_prev of clip 1"):
-        start(Poisoned(config.clips, find_videos(video_root), find_photos(photo_root)), checkpoint_every=100)
+        start(
+            Poisoned(config.clips, find_videos(video_root), list_photos("own", photo_root).photos), checkpoint_every=100
+        )
     assert load_checkpoint(tmp_path / "checkpoint.pt")["step"] == 2
     kept = torch.load(tmp_path / "bad-batch.pt", weights_only=True)
     assert kept["step"] == 2

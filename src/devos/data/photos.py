@@ -8,11 +8,10 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import UInt8
-from natsort import natsorted
 from PIL import Image
 
 from devos.data.catalog import read_clip_labels, read_picture
-from devos.errors import InputError, MaskError
+from devos.errors import MaskError
 from devos.frames import FrameSize
 from devos.io.pictures import UNREADABLE
 
@@ -82,15 +81,3 @@ def read_brightness(path: Path) -> UInt8[np.ndarray, "h w"]:
         raise MaskError(
             f"{path} cannot be read as a mask ({error}); give a grey PNG, white where the object is"
         ) from error
-
-
-def find_photos(root: Path) -> tuple[PhotoInfo, ...]:
-    """Every photo of our own sets that has a mask, in the order of sets and names."""
-    pairs = []
-    for masks in natsorted(root.glob("*/masks")):
-        images = {path.stem: path for path in (masks.parent / "images").glob("*")}
-        pairs += [PhotoInfo(images[m.stem], m) for m in natsorted(masks.glob("*.png")) if m.stem in images]
-    if not pairs:
-        raise InputError(f"{root} holds no photos with masks; expected ROOT/<set>/images/NAME.webp and "
-                         "ROOT/<set>/masks/NAME.png")  # fmt: skip
-    return tuple(pairs)
