@@ -16,52 +16,58 @@ if TYPE_CHECKING:
     import torch
 
     from devos.model.devos import DeVOS
+    from devos.training.compute import Compute
     from devos.training.distributed import World
     from devos.training.loop import Progress, Validate
     from devos.training.phases import Job
+    from devos.training.places import Places
     from devos.training.recipes.recipe import Phase
     from devos.training.run import Run
 
 
+_Recipe = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="The paper's: pretrain, main-1, main-2, main-1-mose, main-2-mose. On your own clips: finetune. "
+        "Small: laptop (short-clips, then long-clips), debug.",
+    ),
+]
+_Data = Annotated[Path | None, typer.Option(help="Folder with video-train (as DAVIS has it) and static (photos).")]
+_Source = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=LAYOUT:ROOT", help="A data set, as in davis=davis2017:/data/DAVIS; may be repeated."),
+]
+_Init = Annotated[
+    Path | None, typer.Option(help="Weights file to start from.", show_default="what the recipe starts from")
+]
+_Validate = Annotated[
+    Path | None, typer.Option(metavar="ROOT", help="Videos in DAVIS's layout on which to score the run as it goes.")
+]
+_Workers = Annotated[int, typer.Option(min=0, help="Processes that make clips beside each training process.")]
+
+
 def train(
-    recipe: Annotated[
-        str,
-        typer.Argument(
-            metavar="RECIPE",
-            help="The paper's: pretrain, main-1, main-2, main-1-mose, main-2-mose. On your own clips: finetune. "
-            "Small: laptop (short-clips, then long-clips), debug.",
-        ),
-    ],
+    recipe: _Recipe,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the checkpoint, the log and the weights.")],
-    data: Annotated[
-        Path | None, typer.Option(help="Folder with video-train (as DAVIS has it) and static (photos).")
-    ] = None,
+    data: _Data = None,
     videos: Annotated[Path | None, typer.Option(help="Videos in DAVIS's layout, instead of DATA/video-train.")] = None,
     photos: Annotated[Path | None, typer.Option(help="Sets of photos with masks, instead of DATA/static.")] = None,
-    source: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=LAYOUT:ROOT", help="A data set, as in davis=davis2017:/data/DAVIS; may be repeated."
-        ),
-    ] = None,
+    source: _Source = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse data of which anything is left out.")] = False,
     model: Annotated[str | None, typer.Option(help="devos-t, devos-b or devos-l.", show_default="devos-t")] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of each phase; default: the recipe's.")] = None,
     size: Annotated[int | None, typer.Option(help="Side of the clips, in pixels; default: the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed gives the same run; default: the recipe's.")] = None,
-    init: Annotated[
-        Path | None, typer.Option(help="Weights file to start from.", show_default="what the recipe starts from")
-    ] = None,
+    init: _Init = None,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
     accumulate: Annotated[int, typer.Option(help="Take each batch in so many parts, for less memory.")] = 1,
     sharded: Annotated[bool, typer.Option("--sharded", help="Share the network itself out among processes.")] = False,
     compiled: Annotated[bool, typer.Option("--compile", help="Translate the encoder with torch.compile.")] = False,
-    validate: Annotated[
-        Path | None, typer.Option(metavar="ROOT", help="Videos in DAVIS's layout on which to score the run as it goes.")
-    ] = None,
+    validate: _Validate = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network.")] = 1,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that make clips beside each training process.")] = 1,
+    workers: _Workers = 1,
 ) -> None:
     """Train, with a checkpoint in OUT from which the same command goes on; prints the weights as JSON.
 
@@ -70,23 +76,32 @@ def train(
     """
     import torch
 
-    from devos.engine.segmenter import choose_device, released_weights
+    from devos.engine.segmenter import released_weights
     from devos.training import places
-    from devos.training import run as running
     from devos.training.compute import Compute
-    from devos.training.distributed import joined
     from devos.training.phases import plan
     from devos.training.recipes.book import find_recipe
     from devos.training.recipes.recipe import parts_of
 
     torch.set_num_threads(threads)
-    running.keep_freed_memory()
     chosen = find_recipe(recipe)
     phases = chosen.configure(model=model, steps=steps, size=size, seed=seed)
     compute = Compute(precision=precision, accumulate=accumulate, sharded=sharded, compiled=compiled)
     named = places.name_places(source or (), data, videos, photos)
     places.check_names(chosen.name, parts_of(phases), named)
     job = plan(chosen, phases, out, init, [path for path, _ in released_weights().values()])
+    _run(job, named, compute, device, validate, workers=workers, strict=strict)
+
+
+def _run(job: Job, named: Places, compute: Compute, device: str, validate: Path | None, *, workers: int,
+         strict: bool) -> None:  # fmt: skip
+    """Every phase in turn, in however many processes were started; the first of them speaks for all."""
+    from devos.engine.segmenter import choose_device
+    from devos.training import places
+    from devos.training import run as running
+    from devos.training.distributed import joined
+
+    running.keep_freed_memory()
     with joined() as world:
         place = world.device(choose_device(device))
         tell = say if world.first else _say_nothing
