@@ -15,6 +15,7 @@ from devos.cli.segment import Device
 if TYPE_CHECKING:
     import torch
 
+    from devos.data.sources import Sources
     from devos.model.devos import DeVOS
     from devos.training.compute import Compute
     from devos.training.distributed import World
@@ -118,8 +119,8 @@ def _run(job: Job, named: Places, compute: Compute, device: str, validate: Path 
                 _finish(run, world, workers, scorer)
 
         weights = job.run(prepare, finish, world)
-        if world.first:
-            typer.echo(json.dumps(summarise(job, weights)))
+    if world.first:
+        typer.echo(json.dumps(summarise(job, weights, sources, chosen.judged)))
 
 
 def headline(job: Job, phase: Phase, world: World) -> str:
@@ -131,17 +132,26 @@ def headline(job: Job, phase: Phase, world: World) -> str:
     return f"{place}{phase.config.model.name}, {phase.config.num_steps} steps{done}"
 
 
-def summarise(job: Job, weights: Path) -> dict[str, object]:
-    """The result for programs; and a line for each phase, for people, that says whether its loss fell."""
-    phases = []
-    for losses in job.losses():
+def summarise(job: Job, weights: Path, sources: Sources, num_judged: int) -> dict[str, object]:
+    """The result for programs; and lines for people: the losses of each phase's first and last steps, and whether the
+    loss on the clips of its first `num_judged` batches fell.
+    """
+    from devos.training.judging import judge
+
+    phases: list[dict[str, object]] = []
+    for phase, losses in zip(job.phases, job.losses(), strict=True):
         say(
-            f"{losses.name}, first steps to last: dice loss {losses.dice[0]:.3f} to {losses.dice[1]:.3f} "
-            f"({'it fell' if losses.fell else 'it did not fall'}), J {losses.j[0]:.3f} to {losses.j[1]:.3f}, "
-            f"cross-entropy {losses.entropy[0]:.3f} (of all pixels) to {losses.entropy[1]:.3f} (of the hardest)"
+            f"{phase.name}, first steps to last: dice loss {losses.dice[0]:.3f} to {losses.dice[1]:.3f}, "
+            f"J {losses.j[0]:.3f} to {losses.j[1]:.3f}, cross-entropy {losses.entropy[0]:.3f} (of all pixels) to "
+            f"{losses.entropy[1]:.3f} (of the hardest)"
         )
-        phases.append({"name": losses.name, "steps": losses.steps, "dice": losses.dice, "entropy": losses.entropy,
-                       "j": losses.j, "fell": losses.fell})  # fmt: skip
+        phases.append({"name": phase.name, "steps": losses.steps, "dice": losses.dice, "entropy": losses.entropy,
+                       "j": losses.j})  # fmt: skip
+        if num_judged:
+            change = judge(phase, sources, job.before(phase), job.weights(phase), num_batches=num_judged)
+            say(f"{phase.name}, the same clips before and after: loss {change.before:.3f} to {change.after:.3f}: "
+                f"{'it fell' if change.fell else 'it did not fall'}")  # fmt: skip
+            phases[-1] |= {"loss_before": change.before, "loss_after": change.after, "fell": change.fell}
     steps = sum(phase.config.num_steps for phase in job.phases)
     return {"weights": str(weights), "steps": steps, "phases": phases}
 

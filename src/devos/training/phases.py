@@ -31,11 +31,6 @@ class Losses:
     j: tuple[float, float]
     """Of the training clips, in [0, 1]."""
 
-    @property
-    def fell(self) -> bool:
-        """Whether the dice loss did. Cross-entropy does not tell: it is of fewer, harder pixels later."""
-        return self.dice[1] < self.dice[0]
-
 
 @dataclass(frozen=True)
 class Job:
@@ -59,6 +54,11 @@ class Job:
         """What the job ends with."""
         return self.out / f"{self.phases[-1].config.model.name}.safetensors"
 
+    def before(self, phase: Phase) -> Path | None:
+        """What a phase starts from."""
+        number = self.phases.index(phase)
+        return self.weights(self.phases[number - 1]) if number else self.init
+
     def run(self, prepare: Callable[[Phase, Path, Path | None], Run], finish: Callable[[Phase, Run | None], None],
             world: World) -> Path:  # fmt: skip
         """Run what is left; returns the weights of the last phase, which lie in `out`.
@@ -66,16 +66,14 @@ class Job:
         `prepare`: makes a phase's run for a folder and weights to start from; `finish`: trains it to its end, or takes
         note of a phase, with None, that was finished before. WeightsError if that one had other settings.
         """
-        init = self.init
         for phase in self.phases:
             weights = self.weights(phase)
             if all(world.gathered(is_finished(phase, weights))):
                 finish(phase, None)
             else:
-                run = prepare(phase, self.home(phase), init)
+                run = prepare(phase, self.home(phase), self.before(phase))
                 finish(phase, run)
                 world.gathered(None)  # the first process has written the weights
-            init = weights
         if world.first and len(self.phases) > 1:
             with replacing(self.result) as temporary:
                 shutil.copyfile(self.weights(self.phases[-1]), temporary)

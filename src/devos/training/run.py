@@ -62,7 +62,7 @@ def prepare(
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out}: a file, not a folder; name a folder for the checkpoint and the weights")
     resumes = _agreed(checkpoint, world)
-    model = _network(config, init, resumes)
+    model = starting_network(config, init, resumes)
     seed_everything(config.clips.seed + world.rank)
     trainer = Trainer(config, model, device, compute=compute, world=world)
     if resumes:
@@ -93,8 +93,8 @@ def keep_freed_memory() -> None:
     libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def _network(config: TrainConfig, init: Path | None, resumes: bool) -> DeVOS:
-    """What training starts from; the same for the same seed."""
+def starting_network(config: TrainConfig, init: Path | None, resumes: bool = False) -> DeVOS:
+    """What training starts from, the same for the same seed; `resumes`: its weights will be replaced."""
     torch.manual_seed(config.clips.seed)
     if init is not None:
         check_weights(init, config)

@@ -4,7 +4,7 @@
 
 Data: DATA/video-train and DATA/static as for `laptop`; where one is absent, the other does for it.
 Hardware: two CPU cores, one of them for the clips. Time: about two minutes there.
-Result: for each phase, the loss of its first and last steps. The weights are good for nothing.
+Result: for each phase, its loss on the same clips before and after. The weights are good for nothing.
 """
 
 from __future__ import annotations
@@ -53,4 +53,6 @@ def _tiny(make: Make, mix: Mix, model: ModelConfig, num_steps: int, seed: int, s
     return replace(config, clips=clips, ema_decay=0.9, checkpoint_every=20, log_every=tenth, pictures_every=20)
 
 
-RECIPE = Recipe(name="debug", phases=(("pretrain", debug_pretrain), ("main-1", debug_main_1), ("main-2", debug_main_2)))
+RECIPE = Recipe(
+    name="debug", phases=(("pretrain", debug_pretrain), ("main-1", debug_main_1), ("main-2", debug_main_2)), judged=8
+)

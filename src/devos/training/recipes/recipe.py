@@ -45,6 +45,8 @@ class Recipe:
     start: Start = Start.IMAGENET
     before: str = ""
     """Where `start` is GIVEN: the recipe whose weights it goes on from."""
+    judged: int = 0
+    """On so many batches of each phase, its first ones, the loss before and after it is compared."""
 
     def configure(
         self, *, model: str | None = None, steps: int | None = None, size: int | None = None, seed: int | None = None
