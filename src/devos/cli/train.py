@@ -120,7 +120,7 @@ def _run(job: Job, named: Places, compute: Compute, device: str, validate: Path 
 
         weights = job.run(prepare, finish, world)
     if world.first:
-        typer.echo(json.dumps(summarise(job, weights, sources, chosen.judged)))
+        typer.echo(json.dumps(summarise(job, weights, sources)))
 
 
 def headline(job: Job, phase: Phase, world: World) -> str:
@@ -132,9 +132,9 @@ def headline(job: Job, phase: Phase, world: World) -> str:
     return f"{place}{phase.config.model.name}, {phase.config.num_steps} steps{done}"
 
 
-def summarise(job: Job, weights: Path, sources: Sources, num_judged: int) -> dict[str, object]:
+def summarise(job: Job, weights: Path, sources: Sources) -> dict[str, object]:
     """The result for programs; and lines for people: the losses of each phase's first and last steps, and whether the
-    loss on the clips of its first `num_judged` batches fell.
+    loss on the clips of its first batches fell, where the recipe asks for it.
     """
     from devos.training.judging import judge
 
@@ -147,8 +147,8 @@ def summarise(job: Job, weights: Path, sources: Sources, num_judged: int) -> dic
         )
         phases.append({"name": phase.name, "steps": losses.steps, "dice": losses.dice, "entropy": losses.entropy,
                        "j": losses.j})  # fmt: skip
-        if num_judged:
-            change = judge(phase, sources, job.before(phase), job.weights(phase), num_batches=num_judged)
+        if job.judged:
+            change = judge(phase, sources, job.before(phase), job.weights(phase), num_batches=job.judged)
             say(f"{phase.name}, the same clips before and after: loss {change.before:.3f} to {change.after:.3f}: "
                 f"{'it fell' if change.fell else 'it did not fall'}")  # fmt: skip
             phases[-1] |= {"loss_before": change.before, "loss_after": change.after, "fell": change.fell}

@@ -40,6 +40,8 @@ class Job:
     out: Path
     init: Path | None
     """Weights that the first phase starts from; None for ImageNet's backbone."""
+    judged: int = 0
+    """As `Recipe.judged`."""
 
     def home(self, phase: Phase) -> Path:
         """A phase's folder: that of the whole job if there is only one."""
@@ -109,7 +111,7 @@ def plan(recipe: Recipe, phases: tuple[Phase, ...], out: Path, init: Path | None
                               "them with --init")  # fmt: skip
     if init is not None:
         check_weights(init, phases[0].config)
-    return Job(phases, out, init)
+    return Job(phases, out, init, recipe.judged)
 
 
 def is_finished(phase: Phase, weights: Path) -> bool:
