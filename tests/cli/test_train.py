@@ -180,8 +180,8 @@ def test_what_cannot_be_trained_is_refused_in_one_line(devos, tmp_path, weights,
         (("train", "debug", "-o", out, "--data", data, "--size", 50), "--size"),
         (("train", "debug", "-o", out, "--data", data, "--steps", 0), "--steps"),
         (("train", "debug", "-o", out, "--data", data, "--precision", "half"), "float32, bf16, fp16"),
-        (("train", "debug", "-o", out, "--data", data, "--accumulate", 3), "--accumulate 3"),
-        (("train", "debug", "-o", out, "--data", data, "--sharded"), "torchrun"),
+        (("train", "debug", "-o", out, "--data", data, "--init", weights, "--accumulate", 3), "--accumulate 3"),
+        (("train", "debug", "-o", out, "--data", data, "--init", weights, "--sharded"), "torchrun"),
         (("train", "debug", "-o", out, "--data", data, "--init", tmp_path / "no.safetensors"), "no.safetensors"),
     ):
         result = devos(*arguments)
