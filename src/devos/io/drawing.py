@@ -43,7 +43,7 @@ def draw_overlay(frame: Frame, masks: MaskFrame) -> UInt8[np.ndarray, "h w 3"]:
     confidences = {score.object_id: score.confidence for score in masks.scores}
     thickness = int(np.clip(round(min(frame.size) / 300), 1, 3))
     for object_id, region in regions.items():
-        _draw_object(canvas, masks.labels, object_id, region, thickness)
+        draw_object(canvas, masks.labels, object_id, region, thickness)
     for object_id, region in regions.items():
         confidence = confidences.get(object_id, 1.0)
         text = f"{object_id}" if confidence >= LOW_CONFIDENCE else f"{object_id}  {confidence:.0%}"
@@ -51,13 +51,16 @@ def draw_overlay(frame: Frame, masks: MaskFrame) -> UInt8[np.ndarray, "h w 3"]:
     return canvas
 
 
-def _draw_object(canvas: np.ndarray, labels: np.ndarray, object_id: int, region: Region, thickness: int) -> None:
-    """Fill and outline one object within its box."""
+def draw_object(
+    canvas: np.ndarray, labels: np.ndarray, object_id: int, region: Region, thickness: int, *, fill: bool = True
+) -> None:
+    """Fill, unless told not to, and outline one object within its box, onto `canvas` (RGB, `h w 3`, uint8)."""
     colour = colour_of(object_id)
     inside = labels[region.window] == object_id
-    part = canvas[region.window]
-    tint = np.full_like(part, np.array(colour, dtype=np.uint8))
-    np.copyto(part, cv2.addWeighted(part, 1 - _FILL, tint, _FILL, 0), where=inside[..., None])
+    if fill:
+        part = canvas[region.window]
+        tint = np.full_like(part, np.array(colour, dtype=np.uint8))
+        np.copyto(part, cv2.addWeighted(part, 1 - _FILL, tint, _FILL, 0), where=inside[..., None])
     offset = (region.x_min, region.y_min)
     outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=offset)
     cv2.drawContours(canvas, outlines, -1, colour, thickness, cv2.LINE_AA)

@@ -15,9 +15,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from devos.frames import Frame, FrameSize, MaskFrame
-from devos.io.drawing import colour_of
+from devos.io.drawing import draw_object
 from devos.io.files import replacing
 from devos.io.overlay import OverlayVideo
+from devos.io.regions import find_regions
 
 Rgb = UInt8[np.ndarray, "_h _w 3"]
 """A picture of any size."""
@@ -27,7 +28,6 @@ Px = int | float
 DPI = 100
 INK, FAINT = "#1d2329", "#6b7680"
 _FONT = "DejaVu Sans"  # comes with matplotlib, so that pages are the same everywhere
-_FILL = 0.42
 _OUTLINE_PX = 1.8
 
 
@@ -152,11 +152,6 @@ def painted(
         labels = cv2.resize(labels, (size.width, size.height), interpolation=cv2.INTER_NEAREST)
     canvas = rgb.copy()
     thickness = max(1, round(_OUTLINE_PX * rgb.shape[1] / size.width))
-    for object_id in np.unique(labels[labels > 0]).tolist():
-        inside = labels == object_id
-        colour = colour_of(object_id)
-        if fill:
-            canvas[inside] = (1 - _FILL) * canvas[inside] + _FILL * np.array(colour)
-        outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(canvas, outlines, -1, colour, thickness, cv2.LINE_AA)
+    for object_id, region in find_regions(labels).items():
+        draw_object(canvas, labels, object_id, region, thickness, fill=fill)
     return resized(canvas, size)
