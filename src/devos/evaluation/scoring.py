@@ -246,5 +246,8 @@ def _counted(rules: Rules, labels: Labels) -> Labels:
 def _ids(labels: LabelMap) -> Ids:
     """Every value but 0. Each is the last of a run of equal pixels, and runs are few: far faster than counting all."""
     flat = labels.ravel()
+    highest = int(flat.max())
+    if highest <= 1:
+        return frozenset({highest} - {0})
     ends = np.flatnonzero(flat[1:] != flat[:-1])
     return frozenset([*np.unique(flat[ends]).tolist(), int(flat[-1])]) - {0}
