@@ -13,6 +13,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 from av.stream import Disposition
+from av.video.reformatter import VideoReformatter
 
 from devos.errors import VideoError
 from devos.frames import Frame, FrameSize, frame_name
@@ -53,19 +54,20 @@ class VideoFile(VideoReader):
                     if not self._skip_bad_frames:
                         self._leave_out(frame_name(picture.index), picture.reason)
                     continue
-                return FrameSize(*_upright(picture.frame).shape[:2])
+                return FrameSize(*_upright(picture.frame, VideoReformatter()).shape[:2])
         raise VideoError(f"{self.path}: no frame of it can be decoded; the file is damaged or cut off, copy it again")
 
     def _read(self) -> Generator[Frame, None, None]:
         with _open(self.path) as container:
             pictures = _Pictures(container, _video_stream(container, self.path))
+            converter = VideoReformatter()
             for picture in pictures:
                 name = frame_name(picture.index)
                 if isinstance(picture, _Lost):
                     self._leave_out(name, picture.reason)
                     continue
                 time_s = picture.index / float(self.fps) if picture.time_s is None else picture.time_s
-                frame = Frame(index=picture.index, time_s=time_s, name=name, rgb=_upright(picture.frame))
+                frame = Frame(picture.index, time_s, name, _upright(picture.frame, converter))
                 self._check_size(name, frame.size)
                 yield frame
             if pictures.ended_early:
@@ -236,8 +238,11 @@ def _is_cut_off(stream: Any, path: Path) -> bool:
     return bool(last.pos + last.size > path.stat().st_size)
 
 
-def _upright(frame: Any) -> np.ndarray:
-    """The picture as 8-bit RGB, turned as its display matrix says (`rotation` is counter-clockwise, in degrees)."""
-    rgb = frame.to_ndarray(format="rgb24")
+def _upright(frame: Any, converter: VideoReformatter) -> np.ndarray:
+    """The picture as 8-bit RGB, turned as its display matrix says (`rotation` is counter-clockwise, in degrees).
+
+    `converter`: the same one throughout a video, since each makes its tables anew.
+    """
+    rgb = converter.reformat(frame, format="rgb24").to_ndarray()
     quarter_turns = round(frame.rotation / 90) % 4
     return np.ascontiguousarray(np.rot90(rgb, quarter_turns)) if quarter_turns else rgb

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import cv2
 import numpy as np
 from jaxtyping import UInt8
@@ -56,14 +58,22 @@ def draw_object(
 ) -> None:
     """Fill, unless told not to, and outline one object within its box, onto `canvas` (RGB, `h w 3`, uint8)."""
     colour = colour_of(object_id)
-    inside = labels[region.window] == object_id
+    inside = (labels[region.window] == object_id).astype(np.uint8)
     if fill:
         part = canvas[region.window]
-        tint = np.full_like(part, np.array(colour, dtype=np.uint8))
-        np.copyto(part, cv2.addWeighted(part, 1 - _FILL, tint, _FILL, 0), where=inside[..., None])
+        cv2.copyTo(cv2.LUT(part, _tinted(colour)), inside, part)
     offset = (region.x_min, region.y_min)
-    outlines, _ = cv2.findContours(inside.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=offset)
+    outlines, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=offset)
     cv2.drawContours(canvas, outlines, -1, colour, thickness, cv2.LINE_AA)
+
+
+@cache
+def _tinted(colour: tuple[int, int, int]) -> UInt8[np.ndarray, "1 256 3"]:
+    """What each value (0 to 255) of each channel becomes where an object of that colour is filled in."""
+    values = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    tint = np.full_like(values, np.array(colour, dtype=np.uint8))
+    tinted: np.ndarray = cv2.addWeighted(values, 1 - _FILL, tint, _FILL, 0)
+    return tinted
 
 
 def _top_of(labels: np.ndarray, object_id: int, region: Region) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from functools import cache
 from pathlib import Path
 
@@ -33,9 +34,10 @@ def write_label_png(path: str | Path, labels: UInt16[np.ndarray, "h w"]) -> None
     id anywhere on the frame it is a 16-bit grey PNG whose grey is the id.
     """
     if labels.max(initial=0) > _MAX_PALETTE_ID:
-        picture = Image.fromarray(labels)
+        picture, strategy = Image.fromarray(labels), zlib.Z_DEFAULT_STRATEGY
     else:
-        picture = Image.fromarray(labels.astype(np.uint8))
+        # Labels are runs of one byte: looking for nothing else takes half the time and gives smaller files.
+        picture, strategy = Image.fromarray(labels.astype(np.uint8)), zlib.Z_RLE
         picture.putpalette(davis_palette().tobytes())
     with replacing(Path(path)) as temporary:
-        picture.save(temporary, format="PNG")
+        picture.save(temporary, format="PNG", compress_type=strategy)

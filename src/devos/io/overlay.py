@@ -18,8 +18,11 @@ from devos.io.drawing import draw_overlay
 from devos.io.files import Sink, output_error, partial_path
 
 _MIN_TICKS_PER_S = 10_000
-_ENCODERS = (("libx264", {"crf": "19", "preset": "veryfast"}), ("mpeg4", {"q:v": "4"}))
-"""Tried in order, with their settings for good quality."""
+_ENCODERS = (("libx264", {"crf": "19", "preset": "superfast"}), ("mpeg4", {"q:v": "4"}))
+"""Tried in order, with their settings for good quality.
+
+`superfast` and `veryfast` at one crf come out equally good; the file is a third larger, the time half.
+"""
 
 
 class OverlayVideo(Sink):
@@ -54,7 +57,8 @@ class OverlayVideo(Sink):
         """Draw and encode one frame."""
         if frame.size != self._size:
             raise ValueError(f"the overlay is {self._size}, but frame {frame.name} is {frame.size}")
-        picture = av.VideoFrame.from_ndarray(_to_even(draw_overlay(frame, masks)), format="rgb24")
+        # not a copy: the encoder converts it before this returns, and nobody else has it
+        picture = av.VideoFrame.from_numpy_buffer(_to_even(draw_overlay(frame, masks)), format="rgb24")
         if self._first_s is None:
             self._first_s = frame.time_s
         pts = max(self._next_pts, round((frame.time_s - self._first_s) * self._ticks_per_s))
