@@ -67,6 +67,21 @@ def test_the_average_follows_the_weights_slowly_and_forgets_its_random_start(con
         torch.testing.assert_close(value, expected[name], atol=1e-6, rtol=1e-5)
 
 
+def test_a_kept_share_of_the_first_weights_is_in_the_result_also_of_a_resumed_run(config, make_model, make_batches):
+    config = replace(config, kept_share=0.25)
+    trainer = Trainer(config, make_model())
+    first = {name: value.clone() for name, value in trainer.average.items()}
+    trainer.run_step(make_batches(config)[0])
+    expected = {name: 0.25 * first[name] + 0.75 * value for name, value in trainer.average.items()}
+    model = make_model()
+    torch.nn.init.zeros_(model.decoder.head.judge.weight)  # what it starts from is in the state, not in the model
+    resumed = Trainer(config, model)
+    resumed.restore(trainer.state())
+    for each in (trainer, resumed):
+        for name, value in each.averaged().state_dict().items():
+            torch.testing.assert_close(value, expected[name], atol=1e-6, rtol=1e-5)
+
+
 def test_counters_in_a_networks_state_are_taken_over_and_not_averaged(config, make_model, make_batches):
     """A batch norm counts its batches in whole numbers, which have no mean."""
     model = make_model()

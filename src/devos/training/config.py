@@ -28,6 +28,10 @@ class TrainConfig:
     frozen: tuple[str, ...] = ()
     """Parts, named as in `PARTS`, that do not learn (main phase 2: the mask and flow encoders, supplement 1.2)."""
     ema_decay: float = 0.998
+    kept_share: float = 0.0
+    """The share, in the weights that are saved, of those that the run started from; the rest is the moving average. In
+    between a general network and one that is tuned to a few clips lie networks that are good at both (Wortsman et al.
+    2022)."""
     clip_gradient: float = 1.0
     """Largest norm of a step's gradient."""
     given_share: float = 0.0
@@ -50,6 +54,8 @@ class TrainConfig:
             raise ValueError(f"encoder_rate is a share of the learning rate in [0, 1], got {self.encoder_rate}")
         if not 0 <= self.given_share <= 1:
             raise ValueError(f"given_share is a chance in [0, 1], got {self.given_share}")
+        if not 0 <= self.kept_share < 1:
+            raise ValueError(f"kept_share is a share in [0, 1), got {self.kept_share}")
         strange = [name for name in self.frozen if name not in PARTS]
         if strange:
             raise ValueError(f"frozen names parts of the network ({', '.join(PARTS)}), got {', '.join(strange)}")

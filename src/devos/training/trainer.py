@@ -59,6 +59,7 @@ class Trainer:
             compile_parts(self.model, self.device)
         self._unrolled = shared(Unrolled(self.model, config), world, self.device, compute.sharded)
         self.average = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
+        self._start = {name: value.clone() for name, value in self.average.items()} if config.kept_share else {}
         self.optimiser = torch.optim.AdamW(_groups(self.model, config), lr=config.learning_rate)
         self._scaler = compute.scaler(self.device)
         self.step = 0
@@ -135,6 +136,7 @@ class Trainer:
         return {
             "config": asdict(self.config), "compute": asdict(self.compute), "step": self.step,
             "model": whole(self.model.state_dict()), "average": whole(self.average),
+            "start": whole(self._start),
             "optimiser": whole(self.optimiser.state_dict()), "scaler": self._scaler.state_dict(),
             "random": self.world.gathered(random_states()),
         }  # fmt: skip
@@ -145,6 +147,7 @@ class Trainer:
         own = self.model.state_dict()
         self.model.load_state_dict({k: share_like(v, own[k]) if k in own else v for k, v in state["model"].items()})
         self.average = {k: share_like(v, own[k]).clone() for k, v in state["average"].items()}
+        self._start = {k: share_like(v, own[k]).clone() for k, v in state.get("start", {}).items()}
         self._restore_optimiser(state["optimiser"])
         if self._scaler.is_enabled() and state.get("scaler"):
             self._scaler.load_state_dict(state["scaler"])
@@ -163,10 +166,15 @@ class Trainer:
         self.optimiser.load_state_dict({"state": moments, "param_groups": self.optimiser.state_dict()["param_groups"]})
 
     def averaged(self) -> DeVOS:
-        """A network with the averaged weights, on the CPU. All processes call it together."""
+        """A network with the averaged weights, and the kept share of the first ones, on the CPU. All processes call it
+        together.
+        """
         with torch.random.fork_rng():  # its first weights are random, and not part of the run's chance
             model = DeVOS(self.config.model)
-        model.load_state_dict(whole(self.average))
+        weights, start = whole(self.average), whole(self._start)
+        kept = self.config.kept_share
+        model.load_state_dict({k: v.lerp(start[k], kept) if k in start and v.is_floating_point() else v
+                               for k, v in weights.items()})  # fmt: skip
         return model
 
 
