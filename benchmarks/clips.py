@@ -18,8 +18,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from machine import describe, use_threads
-
 import devos.data.batching as batching
 import devos.data.footage as footage
 from devos.data.batching import Batches, ClipsConfig, Stage
@@ -31,6 +29,7 @@ from devos.data.photos import PhotoInfo
 from devos.data.sampler import Curriculum
 from devos.data.sources import Photos, Sources, open_source, parse_place
 from devos.data.synthetic import SyntheticConfig
+from devos.pipeline.machine import describe, use_threads
 
 STEPS: tuple[tuple[Any, str, str], ...] = (
     (batching, "pick_frames", "pick"),

@@ -56,9 +56,8 @@ def run_once(options: argparse.Namespace) -> dict[str, Any]:
     """In a process of its own: the job, then the peak of what the process held."""
     import resource
 
-    from machine import use_threads
-
     import devos
+    from devos.pipeline.machine import use_threads
 
     use_threads(options.threads)
     begun = time.perf_counter()
@@ -118,8 +117,9 @@ def main() -> None:
         return
     result = measure(options)
     if options.json is not None:
-        from machine import describe
         from torch import device
+
+        from devos.pipeline.machine import describe
 
         result = {"machine": describe(device(options.device), options.threads), **result}
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

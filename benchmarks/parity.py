@@ -21,7 +21,6 @@ from typing import Any
 
 import cv2
 import torch
-from machine import describe
 
 from devos.data.catalog import VideoInfo, find_masks, find_videos
 from devos.errors import MaskError
@@ -32,6 +31,7 @@ from devos.evaluation.rules.protocols import Protocol
 from devos.evaluation.rules.quality import ObjectQuality, SequenceScore
 from devos.evaluation.scoring import choose_protocol
 from devos.io.files import write_json
+from devos.pipeline.machine import describe
 
 TOOLS = {
     "davis2017_semi": Protocol.DAVIS2017,

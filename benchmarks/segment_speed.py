@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import describe, use_threads
 from torch import nn
 
 import devos
 from devos.pipeline.demo import demo_clip
+from devos.pipeline.machine import describe, use_threads
 from devos.pipeline.segment import RunSummary
 
 NETWORK_PARTS = {

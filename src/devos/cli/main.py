@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from devos.cli import ablate, demo, doctor, evaluate, figure, info, segment, submit, train
+from devos.cli import ablate, bench, demo, doctor, evaluate, figure, info, segment, submit, train
 from devos.errors import DevosError
 
 BAD_INPUT = 2
@@ -45,6 +45,7 @@ app.command()(segment.segment)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(info.info)
+app.command()(bench.bench)
 app.command()(train.train)
 app.command()(ablate.ablate)
 app.add_typer(evaluate.app, name="evaluate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,27 @@ def use_threads(threads: int) -> None:
 
 
 def describe(device: torch.device, threads: int) -> dict[str, Any]:
-    """Hardware and versions."""
+    """Hardware, versions, and how busy the machine was with other work."""
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "cpu": cpu_name(),
         "cores": os.cpu_count(),
-        "load_average": [round(value, 2) for value in os.getloadavg()],
+        "load_average": [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None,
         "threads": threads,
         "gpu": gpu,
         "system": platform.platform(),
         "versions": versions(),
     }
+
+
+def peak_memory() -> float | None:
+    """The most memory, in MiB, that this process has held so far; None where the system does not tell."""
+    try:
+        import resource
+    except ModuleNotFoundError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1 << 20 if sys.platform == "darwin" else 1 << 10), 1)
 
 
 def cpu_name() -> str:

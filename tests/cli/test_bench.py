@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+import json
+
+
+def test_bench_tells_both_speeds_and_writes_all_figures(devos, weights, tmp_path, write_video, pictures):
+    film, figures = tmp_path / "film.mp4", tmp_path / "bench.json"
+    write_video(film, pictures(5))
+    result = devos("bench", film, "--model", weights, "--size", 64, "--repeats", 1, "--frames", 4, "--json", figures)
+    assert result.exit_code == 0, result.stderr
+    assert "network alone" in result.stdout and "whole job" in result.stdout and "peak memory" in result.stdout
+    content = json.loads(figures.read_text())
+    assert content["num_objects"] == 1 and content["num_frames"] == 5 and content["fps"] > 0
+
+
+def test_a_video_that_is_not_there_is_one_line(devos, tmp_path):
+    result = devos("bench", tmp_path / "none.mp4")
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "none.mp4" in result.stderr
