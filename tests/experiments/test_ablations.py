@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 import torch
 
-from devos.experiments.ablations import VARIANTS, Budget, Result, read_results, run_variant, table
-from devos.io.files import write_json
+from devos.experiments.ablations import VARIANTS, run_variant
+from devos.experiments.results import Budget, Result, keep_result
 from devos.model.checkpoint import load_weights, save_weights
 from devos.model.config import ModelConfig
 from devos.model.devos import DeVOS, Given
@@ -76,26 +76,7 @@ def test_every_variant_trains_all_that_it_has_and_comes_back_from_a_file(config,
     assert loaded.config == model.config
 
 
-def result(variant: str, seed: int, jf: float) -> Result:
-    return Result(variant, seed, Budget(), {"dev": {"jf": jf, "j": jf, "f": jf}}, 2.0, 0.5)
-
-
-def test_the_table_gives_mean_spread_and_the_difference_between_runs_of_one_seed():
-    text = table(
-        [result("full", 0, 0.60), result("full", 1, 0.70), result("no-flow", 0, 0.58), result("no-flow", 1, 0.64)]
-    )
-    rows = {
-        line.split(" | ")[0].strip("| "): [cell.strip(" |") for cell in line.split(" | ")] for line in text.splitlines()
-    }
-    assert rows["DeVOS as it is"][1:4] == ["2", "65.0 ± 7.1", ""]
-    # 60 - 58 = 2 and 70 - 64 = 6: their mean, and their standard deviation.
-    assert rows["no optical flow"][1:4] == ["2", "61.0 ± 4.2", "+4.0 ± 2.8"]
-
-
 def test_a_finished_run_is_read_and_not_made_again(tmp_path):
-    home = tmp_path / "no-flow" / "seed1"
-    home.mkdir(parents=True)
-    done = result("no-flow", 1, 0.5)
-    write_json(home / "result.json", asdict(done))
+    done = Result("no-flow", 1, Budget(), {"dev": {"jf": 0.5, "j": 0.5, "f": 0.5}}, 2.0, 0.5)
+    keep_result(done, tmp_path)
     assert run_variant("no-flow", 1, Budget(), tmp_path, videos=None, photos=None, tests={}) == done
-    assert read_results(tmp_path) == [done]

@@ -7,7 +7,7 @@ Data: one or several sets of photos with masks under the name `static` (docs/dat
 Hardware: four RTX 3090 for devos-b, four A100 for devos-l (supplement 1.2).
 Time: some 24 h (b) and 32 h (l) there: our estimate, the paper's 60 h and 80 h for all three phases, by their steps.
 Result: the paper gives none after pre-training; weights to start `main-1` from. We have not run it in full.
-Ours: up to 3 objects in a clip, the network's own masks handed on, as in AOT; and see `paper`.
+Ours: up to 3 objects in a clip, the true mask handed on, as in AOT's pre-training; and see `paper`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_OBJECTS = 3
 def pretrain(*, model: ModelConfig = DEVOS_T, num_steps: int = 100_000, seed: int = 0, size: int = SIZE) -> TrainConfig:
     """The phase's settings."""
     clips = paper_clips(photos_only(), MAX_OBJECTS, num_steps, seed, size)
-    return paper_training(clips, model, learning_rate=4e-4, weight_decay=0.03, given_share=0.0)
+    return paper_training(clips, model, learning_rate=4e-4, weight_decay=0.03, given_share=1.0)
 
 
 RECIPE = Recipe(name="pretrain", phases=(("pretrain", pretrain),))
