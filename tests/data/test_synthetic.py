@@ -7,7 +7,7 @@ import pytest
 
 from devos.data.clips import VOID, Clip
 from devos.data.photo_sets import list_photos
-from devos.data.synthetic import SyntheticConfig, make_clip
+from devos.data.synthetic import SyntheticConfig, crowded, make_clip, wild
 from devos.flow.warp import resize_field, warp_to_current
 
 CONFIG = SyntheticConfig(size=96, length=4, max_objects=3)
@@ -24,9 +24,12 @@ def photos(photo_root):
     return [info.read() for info in list_photos("own", photo_root).photos]
 
 
-@pytest.fixture
-def clips(photos):
-    found = [with_flow(photos[:3], CONFIG, np.random.default_rng(seed)) for seed in range(16)]
+@pytest.fixture(params=[SyntheticConfig, crowded, wild])
+def clips(photos, request):
+    # Motion that blurs what is seen, and textures that slide over things, are no motion of pictures.
+    calm = {"motion_blur": 0.0, "shade": 0.0, "exchange": 0.0}
+    config = replace(request.param(), size=96, length=4, max_objects=3, **calm)
+    found = [with_flow(photos[:3], config, np.random.default_rng(seed)) for seed in range(16)]
     assert sum(clip is not None for clip in found) >= 12
     return [clip for clip in found if clip is not None]
 
@@ -39,7 +42,7 @@ def test_labels_are_whole_numbers_from_one_and_all_are_seen_at_first(clips):
         assert seen == set(range(1, clip.num_objects + 1))
         assert 1 <= clip.num_objects <= 3
         for label in seen:
-            assert (clip.labels[0] == label).sum() >= 0.003 * 96 * 96
+            assert (clip.labels[0] == label).sum() >= 0.0015 * 96 * 96
 
 
 def in_sight(to_prev, to_curr):

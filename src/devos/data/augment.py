@@ -25,6 +25,26 @@ def jitter_light(images: UInt8[np.ndarray, "t h w 3"], rng: np.random.Generator)
     return out
 
 
+def move_light(images: UInt8[np.ndarray, "t h w 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "t h w 3"]:
+    """Shadows or highlights with soft or hard edges move over the scene, and it becomes lighter or darker."""
+    height, width = images.shape[1:3]
+    field = rng.normal(0, 1, (7, 7)).astype(np.float32)
+    coarse = cv2.resize(field, (96, 96), interpolation=cv2.INTER_CUBIC)
+    strength = -rng.uniform(0.15, 0.6) if rng.random() < 0.75 else rng.uniform(0.1, 0.35)
+    hardness = rng.uniform(1, 12)
+    cover = 1 / (1 + np.exp(-hardness * (coarse - rng.uniform(0, 0.8))))
+    warmth = 1 + rng.normal(0, 0.04, 3)
+    at, speed, drift = rng.uniform(24, 56, 2), rng.normal(0, 2.5, 2), rng.normal(0, 0.03)
+    out = np.empty_like(images)
+    for t, image in enumerate(images):
+        matrix = np.array([[1, 0, at[0] + speed[0] * t - 24], [0, 1, at[1] + speed[1] * t - 24]])
+        part = cv2.warpAffine(cover, matrix, (48, 48), flags=cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REFLECT_101)
+        gains = (1 + strength * part[..., None] * warmth) * np.exp(drift * t) * 128
+        fine = cv2.resize(np.clip(gains, 0, 255).astype(np.uint8), (width, height), interpolation=cv2.INTER_LINEAR)
+        out[t] = cv2.multiply(image, fine, scale=1 / 128)
+    return out
+
+
 def degrade(images: UInt8[np.ndarray, "t h w 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "t h w 3"]:
     """Sometimes blur, noise or compression, as cameras and codecs do."""
     out = images

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from devos.data.augment import degrade, jitter_light
+from devos.data.augment import degrade, jitter_light, move_light
 from devos.data.catalog import VideoInfo
 from devos.data.clips import VOID, Clip, Footage
 from devos.data.footage import estimate_flow, shoot
@@ -199,8 +199,7 @@ class Batches(Dataset[Batch]):
                          max_objects=stage.max_objects)  # fmt: skip
         exact = bool(rng.random() < config.flow_exact)
         for _ in range(_TRIES):
-            count = 1 + int(rng.integers(1, config.max_layers + 1))
-            picked = [source.items[int(i)] for i in rng.integers(0, len(source.items), count)]
+            picked = _pick_photos(source, config, rng)
             scene = make_clip([photo.read() for photo in picked], config, rng, with_flow=exact)
             if scene is not None:
                 break
@@ -208,9 +207,22 @@ class Batches(Dataset[Batch]):
             names = ", ".join(str(photo.mask) for photo in picked)
             raise MaskError(f"{_TRIES} scenes made of photos showed no object large enough to follow; the last ones' "
                             f"masks: {names}: give photos with larger objects")  # fmt: skip
-        images = degrade(jitter_light(scene.footage.images, rng), rng)
+        images = scene.footage.images
+        if rng.random() < config.light:
+            images = move_light(images, rng)
+        images = degrade(jitter_light(images, rng), rng)
         to_prev, to_curr = scene.flow or estimate_flow(images)
         return Clip(images, scene.footage.labels, to_prev, to_curr, scene.footage.source)
+
+
+def _pick_photos(source: Photos, config: SyntheticConfig, rng: np.random.Generator) -> list[PhotoSource]:
+    """One for the ground and one for each layer; sometimes all of these from one folder."""
+    count = int(rng.integers(1, config.max_layers + 1))
+    ground, items = source.items[int(rng.integers(len(source.items)))], source.items
+    if rng.random() < config.same_set:
+        folders = source.folders
+        items = folders[int(rng.integers(len(folders)))]
+    return [ground, *(items[int(i)] for i in rng.integers(0, len(items), count))]
 
 
 def collate(clips: list[Clip], num_slots: int, *rngs: np.random.Generator) -> Batch:

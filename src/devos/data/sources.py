@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from devos.data.catalog import VideoInfo
@@ -31,6 +32,14 @@ class Photos:
     """Photos to make clips of."""
 
     items: tuple[PhotoSource, ...]
+
+    @cached_property
+    def folders(self) -> tuple[tuple[PhotoSource, ...], ...]:
+        """The same by the folders of their pictures, in the order in which these first come."""
+        found: dict[Path, list[PhotoSource]] = {}
+        for item in self.items:
+            found.setdefault(item.image.parent, []).append(item)
+        return tuple(tuple(items) for items in found.values())
 
 
 Sources = Mapping[str, Videos | Photos]

@@ -1,0 +1,117 @@
+"""From a plan to pictures, labels and exact motion."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from devos.data.synthetic.layers import Layer
+from devos.data.synthetic.paths import Grid, Path, Window
+from devos.data.synthetic.plan import Plan
+
+_LONGEST = 24.0
+"""Pixels over which motion blurs at most."""
+
+
+class Drawn(NamedTuple):
+    """A frame of a plan."""
+
+    image: UInt8[np.ndarray, "h w 3"]
+    labels: UInt8[np.ndarray, "h w"]
+    top: UInt8[np.ndarray, "h w"]
+    """What is seen: 0 the ground, from 1 on the layers."""
+
+
+def pixel_grid(resolution: int, step: float) -> Grid:
+    """Centres (x, y), in pixels of the frame, of the cells of a grid whose cells are `step` pixels."""
+    axis = (np.arange(resolution, dtype=np.float32) + 0.5) * np.float32(step) - np.float32(0.5)
+    return np.dstack(np.meshgrid(axis, axis))
+
+
+def draw(plan: Plan, t: int, points: Grid) -> Drawn:
+    """Frame t. `points`: the pixel grid of the frame. Masks are sharp: motion blurs the picture only."""
+    size = points.shape[0]
+    ground = plan.ground
+    whole, flags = (size, size), cv2.WARP_INVERSE_MAP
+    matrix = ground.path.to_photo[t]
+    image = cv2.warpAffine(ground.rgb, matrix, whole, flags=flags | cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    labels = cv2.warpAffine(
+        ground.labels, matrix, whole, flags=flags | cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101
+    )
+    kernel = _blur_kernel(ground.path, t, plan.shutter)
+    if kernel is not None:
+        image = cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+    drawn = Drawn(np.ascontiguousarray(image), labels, np.zeros(whole, np.uint8))
+    for index, (layer, label) in enumerate(zip(plan.layers, plan.labels, strict=True), start=1):
+        if layer.seen[t]:
+            _paste(drawn, layer, (index, label), t, points, plan.shutter)
+    return drawn
+
+
+def _paste(drawn: Drawn, layer: Layer, mark: tuple[int, int], t: int, points: Grid, shutter: float) -> None:
+    """Over what is drawn so far. `mark`: the layer's number and its label."""
+    kernel = _blur_kernel(layer.path, t, shutter)
+    window = layer.path.window(t, 1 if kernel is None else 1 + kernel.shape[0] // 2)
+    if window[0].start >= window[0].stop or window[1].start >= window[1].stop:
+        return
+    rgba = _warp(layer.look.at(t), layer.path, t, window, points)
+    covered = rgba[..., 3] > 127
+    if kernel is not None:
+        rgba = cv2.filter2D(rgba, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+    opacity = cv2.extractChannel(rgba, 3) * np.float32(1 / 255)
+    behind = np.ascontiguousarray(drawn.image[window])
+    drawn.image[window] = cv2.blendLinear(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), behind, opacity, 1 - opacity)
+    drawn.top[window][covered], drawn.labels[window][covered] = mark
+
+
+def _warp(
+    rgba: UInt8[np.ndarray, "hp wp 4"], path: Path, t: int, window: Window, points: Grid
+) -> UInt8[np.ndarray, "h_part w_part 4"]:
+    if path.bends is not None:
+        where = path.locate(t, np.ascontiguousarray(points[window]))
+        bent: np.ndarray = cv2.remap(rgba, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        return bent
+    matrix = path.to_photo[t].astype(np.float64)
+    matrix[:, 2] += matrix[:, :2] @ np.array([window[1].start, window[0].start])
+    width, height = window[1].stop - window[1].start, window[0].stop - window[0].start
+    straight: np.ndarray = cv2.warpAffine(rgba, matrix, (width, height), flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR)
+    return straight
+
+
+def _blur_kernel(path: Path, t: int, shutter: float) -> Float32[np.ndarray, "side side"] | None:
+    """A line along the motion during the time that the shutter is open; None where it is too short to be seen."""
+    last = len(path.to_photo) - 1
+    if shutter == 0 or last < 1:
+        return None
+    before, after = max(t - 1, 0), min(t + 1, last)
+    way = (path.centre(after) - path.centre(before)) * (shutter / (after - before))
+    length = float(np.linalg.norm(way))
+    if length < 1.5:
+        return None
+    way = way * min(1.0, _LONGEST / length)
+    side = 2 * int(np.ceil(np.abs(way).max() / 2)) + 1
+    kernel = np.zeros((side, side), np.float32)
+    tip = np.round((way / 2 + side // 2) * 16).astype(int)
+    tail = np.round((-way / 2 + side // 2) * 16).astype(int)
+    cv2.line(kernel, (int(tail[0]), int(tail[1])), (int(tip[0]), int(tip[1])), 1.0, 1, cv2.LINE_8, 4)
+    found: np.ndarray = kernel / kernel.sum()
+    return found
+
+
+def motion(plan: Plan, grid: Grid, top: UInt8[np.ndarray, "h w"], at: int, other: int) -> Float32[np.ndarray, "2 h w"]:
+    """On frame `at`'s grid: where what is seen there lies on frame `other`, relative to where it is, in pixels."""
+    flow = np.zeros_like(grid)
+    paths = [plan.ground.path, *(layer.path for layer in plan.layers)]
+    for index, path in enumerate(paths):
+        seen = top == index
+        x, y, width, height = cv2.boundingRect(seen.view(np.uint8))
+        if not width:
+            continue
+        window = np.s_[y : y + height, x : x + width]
+        here = np.ascontiguousarray(grid[window])
+        moved = path.find(other, path.locate(at, here))
+        flow[window][seen[window]] = (moved - here)[seen[window]]
+    return np.ascontiguousarray(flow.transpose(2, 0, 1))
