@@ -14,12 +14,13 @@ from torch import Tensor
 
 from devos.engine.ensemble import Past, View, average, views_of
 from devos.engine.objects import ObjectTable
+from devos.engine.prepared import Preparation, PreparedFrame, Sight
 from devos.engine.results import Labels, mask_frame
 from devos.engine.settings import Settings
 from devos.errors import MaskError, VideoError
 from devos.flow.estimator import FlowEstimator, create_flow
 from devos.frames import Frame, FrameSize, MaskFrame, frame_name
-from devos.image import resize_rgb, to_tensor
+from devos.image import to_tensor
 from devos.masks import shares
 from devos.model.devos import DeVOS, Given
 from devos.model.memory import EveryNth, Memory
@@ -96,11 +97,11 @@ class Session:
     def __init__(self, segmenter: Network, *, flow: FlowEstimator | None = None) -> None:
         self._segmenter = segmenter
         settings = segmenter.settings
-        self._flow = flow or create_flow(settings.flow, str(segmenter.device))
         self._policy = EveryNth(every=settings.memory_every, max_entries=settings.bank)
-        self.timings: dict[str, float] = {"flow": 0.0, "network": 0.0, "masks": 0.0}
-        """Seconds spent so far, by part."""
         self._views = views_of(settings)
+        flow = flow or create_flow(settings.flow, str(segmenter.device))
+        self._preparation = Preparation(self._views, settings, flow)
+        self._timings: dict[str, float] = {"network": 0.0, "masks": 0.0}
         self.state = State(self._nothing_seen(), ObjectTable(segmenter.model.config.num_slots), 0, None)
 
     @property
@@ -108,10 +109,24 @@ class Session:
         """The objects that are followed, in the order of their ids."""
         return self.state.objects.ids
 
+    @property
+    def timings(self) -> dict[str, float]:
+        """Seconds of work so far, by part: resize, flow, network, masks; of preparing ahead too."""
+        return {**self._preparation.timings, **self._timings}
+
+    def prepare(self, frame: Frame, before: PreparedFrame | None = None) -> PreparedFrame:
+        """Do for a frame what can be done before its turn; in any thread, while another frame is followed.
+
+        `before`: the frame before it, prepared; None if this is the first, or if nothing is followed on that one.
+        The session is left as it is, and `step` gives the same bits for a prepared frame as for the frame.
+        """
+        fits = before is not None and before.frame.size == frame.size
+        return self._preparation.prepare(frame, before.pictures if before and fits else (None,) * len(self._views))
+
     @torch.inference_mode()
     def step(
         self,
-        frame: Frame | UInt8[np.ndarray, "h w 3"],
+        frame: Frame | PreparedFrame | UInt8[np.ndarray, "h w 3"],
         masks: Labels | None = None,
         *,
         objects: Iterable[int] | None = None,
@@ -119,12 +134,14 @@ class Session:
     ) -> MaskFrame:
         """Follow every object onto the next frame.
 
-        `frame`: RGB, 8 bits, of any size, the same throughout a video. `masks`: the user's ids at the frame's size; it
-        names the objects that it shows, and those in `objects` (to say that one is not on this frame), and says nothing
-        about the others. What is given comes back exactly. New objects may be named at any frame. `probabilities` asks
-        for each object's probability at each pixel. Raises MaskError or VideoError for a size that does not fit.
+        `frame`: RGB, 8 bits, of any size, the same throughout a video; or what `prepare` made of it. `masks`: the
+        user's ids at the frame's size; it names the objects that it shows, and those in `objects` (to say that one is
+        not on this frame), and says nothing about the others. What is given comes back exactly. New objects may be
+        named at any frame. `probabilities` asks for each object's probability at each pixel. Raises MaskError or
+        VideoError for a size that does not fit.
         """
-        frame = self._as_frame(frame)
+        prepared = frame if isinstance(frame, PreparedFrame) else None
+        frame = self._as_frame(frame.frame if isinstance(frame, PreparedFrame) else frame)
         labels, named = self._check_masks(frame, masks, objects)
         before = self.state
         try:
@@ -133,13 +150,13 @@ class Session:
             if not self.object_ids:
                 self.state = replace(self.state, pasts=self._nothing_seen(), index=frame.index + 1, size=frame.size)
                 return MaskFrame(frame.index, frame.time_s, frame.name, np.zeros(frame.size, np.uint16), ())
-            answer = self._follow(frame, labels, named)
+            answer = self._follow(self._see(frame, prepared), labels, named)
         except BaseException:
             self.state = before  # no object may be known of which nothing is remembered
             raise
         begun = time.perf_counter()
         result = mask_frame(frame, answer, self.object_ids, labels, named, probabilities)
-        self.timings["masks"] += time.perf_counter() - begun
+        self._timings["masks"] += time.perf_counter() - begun
         return result
 
     def run(self, frames: Iterable[Frame], given: Mapping[int, Labels] | None = None) -> Iterator[MaskFrame]:
@@ -211,35 +228,43 @@ class Session:
             pasts = self._rewritten(widen)
         self.state = replace(self.state, objects=objects, pasts=pasts)
 
-    def _follow(self, frame: Frame, labels: Labels | None, named: Sequence[int]) -> Float[Tensor, "rows h4 w4"]:
+    def _see(self, frame: Frame, prepared: PreparedFrame | None) -> PreparedFrame:
+        """What every view sees of a frame; what was prepared, if it starts from what the views remember."""
+        remembered = [past.previous for past in self.state.pasts]
+        if prepared is not None and prepared.follows(remembered):
+            return prepared
+        return self._preparation.prepare(frame, remembered)
+
+    def _follow(self, prepared: PreparedFrame, labels: Labels | None,
+                named: Sequence[int]) -> Float[Tensor, "rows h4 w4"]:  # fmt: skip
         """Every view's next step; the mean of their answers, row 0 background and then a row for each object."""
-        steps = [self._step(*pair, frame, labels, named) for pair in zip(self._views, self.state.pasts, strict=True)]
+        frame, begun = prepared.frame, time.perf_counter()
+        each = zip(self._views, self.state.pasts, prepared.sights, strict=True)
+        steps = [self._step(*one, labels, named) for one in each]
         answers, pasts = zip(*steps, strict=True)
         self.state = replace(self.state, pasts=pasts, index=frame.index + 1, size=frame.size)
-        return average(answers)
+        answer = average(answers)
+        self._timings["network"] += time.perf_counter() - begun
+        return answer
 
-    def _step(self, view: View, past: Past, frame: Frame, labels: Labels | None,
+    def _step(self, view: View, past: Past, sight: Sight, labels: Labels | None,
               named: Sequence[int]) -> tuple[Float[Tensor, "rows h4 w4"], Past]:  # fmt: skip
         """One step of the network in one view: its answer, left and right as in the video, and what it remembers."""
         device, objects = self._segmenter.device, self.state.objects
-        size = view.size(frame.size, self._segmenter.settings)
-        rgb = resize_rgb(view.see(frame.rgb), size)
-        begun = time.perf_counter()
         motion = None
         if past.previous is not None:
-            pair = self._flow.estimate(past.previous, rgb)
-            motion = Motion(*(torch.from_numpy(f)[None].to(device) for f in (pair.to_prev, pair.to_curr)))
-        flowed = time.perf_counter()
-        grid = FrameSize(size.height // 4, size.width // 4)
+            assert sight.flow is not None
+            fields = (sight.flow.to_prev, sight.flow.to_curr)
+            motion = Motion(*(torch.from_numpy(field)[None].to(device) for field in fields))
+        height, width = sight.rgb.shape[:2]
+        grid = FrameSize(height // 4, width // 4)
         given = None if labels is None else self._given(view.see(labels), named, grid)
         output = self._segmenter.model.step(
-            to_tensor(rgb).to(device), motion, past.memory, objects.used().to(device), given, self._policy
+            to_tensor(sight.rgb).to(device), motion, past.memory, objects.used().to(device), given, self._policy
         )
         maps = torch.stack([output.probabilities[objects.places[object_id]] for object_id in objects.ids])
         background = (1 - maps.sum(0, keepdim=True)).clamp(min=0)
-        self.timings["flow"] += flowed - begun
-        self.timings["network"] += time.perf_counter() - flowed
-        return view.put_back(torch.cat([background, maps])), Past(output.memory, rgb)
+        return view.put_back(torch.cat([background, maps])), Past(output.memory, sight.rgb)
 
     def _given(self, labels: Labels, named: Sequence[int], size: FrameSize) -> Given:
         objects = self.state.objects
