@@ -31,6 +31,7 @@ PURPOSES = {
     "pipeline": "the whole job: read, follow, write",
     "engine": "a session: one video, its objects",
     "data": "data sets, clips, batches",
+    "runtimes": "the network as graphs, beside torch",
     "io": "files to frames, masks to files",
     "model": "the network: one step, its memory",
     "flow": "how the picture moved",

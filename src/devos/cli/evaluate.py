@@ -120,13 +120,16 @@ def _dataset_command(dataset: str) -> Callable[..., None]:
             str | None, typer.Option(help="The model sees each frame at several sizes: 0.75,1,1.25 times --size.")
         ] = None,
         device: Annotated[str | None, typer.Option(help="Where the model runs: cpu, cuda, ...")] = None,
+        runtime: Annotated[
+            str | None, typer.Option(help="What computes the model: auto (the fastest here), torch, onnx, openvino.")
+        ] = None,
         workers: _Workers = None,
         no_cache: _NoCache = False,
         as_json: _AsJson = False,
     ) -> None:
         method, name = _method(model, results, baseline)
         settings = {"device": device, "size": size, "flow": flow, "memory_every": memory_every, "bank": bank,
-                    "flip": flip or None, "scales": scales}  # fmt: skip
+                    "flip": flip or None, "scales": scales, "runtime": runtime}  # fmt: skip
         _check_options(model, results, baseline, settings, out, save, stability)
         job = _job(dataset, protocol, settings, method=method, name=name, root=_absolute(root), split=split,
                    resolution=resolution, meta=_absolute(meta), unseen=_absolute(unseen))  # fmt: skip

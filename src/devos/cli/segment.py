@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 Model = Annotated[str, typer.Option(help="Name of a model, or path of a weights file.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+RuntimeName = Annotated[
+    str, typer.Option("--runtime", help="What computes the network: auto (the fastest here), torch, onnx, openvino.")
+]
 Size = Annotated[int, typer.Option(help="Short side, in pixels, at which the network works.")]
 Flip = Annotated[bool, typer.Option("--flip", help="See each frame mirrored too, and average: twice the time.")]
 Scales = Annotated[
@@ -38,6 +41,7 @@ def segment(
     flow: Annotated[str, typer.Option(help="Optical flow: dis, none or raft.")] = "dis",
     flip: Flip = False,
     scales: Scales = "1",
+    runtime: RuntimeName = "auto",
     fps: Annotated[
         float | None, typer.Option(help="Frame rate of a folder of frames; 24 unless given.", show_default=False)
     ] = None,
@@ -58,8 +62,8 @@ def segment(
 
     summary = run_with_bar(
         "following", video, masks, out, model=model, device=device, size=size, memory_every=memory_every, bank=bank,
-        flow=flow, flip=flip, scales=parse_scales(scales), fps=fps, overwrite=overwrite, resize_masks=resize_masks,
-        snap_masks=snap_masks, skip_bad_frames=skip_bad_frames,
+        flow=flow, flip=flip, scales=parse_scales(scales), runtime=runtime, fps=fps, overwrite=overwrite,
+        resize_masks=resize_masks, snap_masks=snap_masks, skip_bad_frames=skip_bad_frames,
     )  # fmt: skip
     typer.echo(json.dumps(summary.as_json(), indent=2))
 

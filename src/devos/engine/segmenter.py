@@ -15,7 +15,8 @@ from devos.engine.session import Session
 from devos.engine.settings import Settings
 from devos.errors import OptionError, WeightsError
 from devos.model.checkpoint import Weights, load_weights
-from devos.model.devos import DeVOS
+from devos.model.devos import DeVOS, Parts
+from devos.runtimes.choose import check_runtime, choose_runtime
 
 __all__ = ["DEFAULT_MODEL", "Segmenter", "Settings", "choose_device", "find_weights", "load", "released_weights"]
 
@@ -36,6 +37,8 @@ class Segmenter:
     device: torch.device
     weights: Weights | None = None
     """Where the network came from; None if it was made in memory."""
+    parts: Parts | None = None
+    """What computes it, as `settings.runtime` says; None: the network itself, with torch."""
 
     def session(self) -> Session:
         """A fresh session, for one video."""
@@ -45,7 +48,11 @@ class Segmenter:
         """The same network with other settings, named as in `Settings`; OptionError if one is out of range."""
         if "scales" in changes:
             changes["scales"] = tuple(changes["scales"])  # a list where they come from `run.json`
-        return replace(self, settings=replace(self.settings, **changes))
+        parts = self.parts
+        if changes.get("runtime", self.settings.runtime) != self.settings.runtime:
+            sha256 = self.weights.sha256 if self.weights else None
+            changes["runtime"], parts = choose_runtime(changes["runtime"], self.model, self.device, sha256)
+        return replace(self, settings=replace(self.settings, **changes), parts=parts)
 
 
 def load(
@@ -58,16 +65,20 @@ def load(
     flow: str = "dis",
     flip: bool = False,
     scales: Sequence[float] = (1.0,),
+    runtime: str = "auto",
 ) -> Segmenter:
     """A network by its name, or from a weights file.
 
     `model`: `devos-t`, whose weights come with the package, or the path of a .safetensors file. `device`: auto, cpu,
-    cuda, cuda:1, mps. The other settings are those of `Settings`. Raises WeightsError or OptionError.
+    cuda, cuda:1, mps. `runtime`: what computes the network, torch, onnx (ONNX Runtime) or openvino; auto takes the
+    fastest that is there for the device and the network, and the first time makes graphs for it, which are kept
+    (`devos.runtimes.cache`). The other settings are those of `Settings`. Raises WeightsError or OptionError.
 
     >>> import devos
     >>> devos.load("devos-t", size=256).settings.size
     256
     """
+    check_runtime(runtime)
     settings = Settings(size=size, memory_every=memory_every, bank=bank, flow=flow, flip=flip, scales=tuple(scales))
     place = choose_device(device)
     path, sha256 = find_weights(model)
@@ -76,7 +87,9 @@ def load(
         raise WeightsError(f"{path} is damaged: its SHA-256 is {weights.sha256[:12]}..., not {sha256[:12]}...; "
                            "install devos again")  # fmt: skip
     net = net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return Segmenter(net.requires_grad_(False), settings, place, weights)
+    net = net.requires_grad_(False)
+    name, parts = choose_runtime(runtime, net, place, weights.sha256)
+    return Segmenter(net, replace(settings, runtime=name), place, weights, parts)
 
 
 def find_weights(model: str | Path) -> tuple[Path, str | None]:

@@ -22,7 +22,7 @@ from devos.flow.estimator import FlowEstimator, create_flow
 from devos.frames import Frame, FrameSize, MaskFrame, frame_name
 from devos.image import to_tensor
 from devos.masks import shares
-from devos.model.devos import DeVOS, Given
+from devos.model.devos import DeVOS, Given, Parts
 from devos.model.memory import EveryNth, Memory
 from devos.model.motion import Motion
 
@@ -46,6 +46,11 @@ class Network(Protocol):
     @property
     def device(self) -> torch.device:
         """Where the network runs."""
+        ...
+
+    @property
+    def parts(self) -> Parts | None:
+        """What computes the network, if it is not the network itself."""
         ...
 
 
@@ -260,8 +265,9 @@ class Session:
         grid = FrameSize(height // 4, width // 4)
         given = None if labels is None else self._given(view.see(labels), named, grid)
         output = self._segmenter.model.step(
-            to_tensor(sight.rgb).to(device), motion, past.memory, objects.used().to(device), given, self._policy
-        )
+            to_tensor(sight.rgb).to(device), motion, past.memory, objects.used().to(device), given, self._policy,
+            self._segmenter.parts,
+        )  # fmt: skip
         maps = torch.stack([output.probabilities[objects.places[object_id]] for object_id in objects.ids])
         background = (1 - maps.sum(0, keepdim=True)).clamp(min=0)
         return view.put_back(torch.cat([background, maps])), Past(output.memory, sight.rgb)

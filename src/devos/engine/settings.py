@@ -27,6 +27,8 @@ class Settings:
     scales: tuple[float, ...] = (1.0,)
     """Each frame is seen at every one of these multiples of `size`, and the answers averaged. The time is that of
     all of them: about the sum of their squares."""
+    runtime: str = "torch"
+    """What computes the network: torch, onnx or openvino. `load` says which it has taken."""
 
     def __post_init__(self) -> None:
         if not 64 <= self.size <= 4096:

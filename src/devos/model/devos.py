@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -16,7 +16,7 @@ from devos.model.attention import Adva, LongTermMatching, Read, Source
 from devos.model.config import MATCHING_STRIDES, ModelConfig
 from devos.model.decoder import ABSENT, Decoder
 from devos.model.encoder import Features, ImageEncoder
-from devos.model.identity import IdentityEncoder
+from devos.model.identity import IdentityEncoder, Values
 from devos.model.memory import Entry, EveryNth, Memory, MemoryPolicy, Previous
 from devos.model.motion import FlowEncoder, Motion
 
@@ -40,6 +40,28 @@ class StepOutput:
     probabilities: Float[Tensor, "bg slots h4 w4"]
     """What is remembered: the network's, with what was given in its place."""
     memory: Memory
+
+
+@runtime_checkable
+class Parts(Protocol):
+    """The computations that a step is made of. `DeVOS` does them with torch; another runtime may take its place."""
+
+    def encode(self, image: Float[Tensor, "b 3 h w"]) -> Features:
+        """An image's features. RGB in [0, 1], sides multiples of 32."""
+        ...
+
+    def match(self, features: Features, motion: Motion, memory: Memory,
+              used: Bool[Tensor, "bg slots"]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
+        """Logits of every slot, from the previous frame and the bank; `ABSENT` for those that are not `used`."""
+        ...
+
+    def values(self, features: Features, probabilities: Float[Tensor, "bg slots h4 w4"]) -> Values:
+        """What attention carries from a frame whose masks are known."""
+        ...
+
+    def keys(self, features: Features) -> dict[int, Tensor]:
+        """What the bank finds a frame by, `b n c` for each stride where it is read."""
+        ...
 
 
 class DeVOS(nn.Module):
@@ -81,29 +103,37 @@ class DeVOS(nn.Module):
         used: Bool[Tensor, "bg slots"],
         given: Given | None = None,
         policy: MemoryPolicy | None = None,
+        parts: Parts | None = None,
     ) -> StepOutput:
         """Follow every object onto the next frame.
 
         `image`: RGB in [0, 1], sides multiples of 32, or its features if they are known. `motion`: flow between the
         previous frame and this one; None if there is no previous frame. `used`: the slots that have an object
         (slot 0, background, always). `given`: masks that are known on this frame; needed when `memory` is empty.
+        `parts`: what computes, this network itself unless given.
         """
-        features = image if isinstance(image, Features) else self.image_encoder(image)
+        parts = parts or self
+        features = image if isinstance(image, Features) else parts.encode(image)
         if memory.previous is None or motion is None:
             if given is None:
                 raise ValueError("the first frame of a video needs masks")
             logits = torch.zeros_like(given.probabilities).masked_fill(~used[:, :, None, None], ABSENT)
             probabilities = given.probabilities
         else:
-            logits = self.match(features, motion, memory, used)
+            logits = parts.match(features, motion, memory, used)
             probabilities = merge_groups(logits.softmax(1), len(logits) // len(features.s8))
             if given is not None:
                 probabilities = merge_given(probabilities, given)
         # What one frame hands to the next carries no gradient through the mask (design, section 8).
-        remembered = self.remember(features, probabilities.detach())
-        return StepOutput(
-            logits, probabilities, self._next(memory, remembered, given is not None, policy or EveryNth())
-        )
+        known = probabilities.detach()
+        seen = Previous(features, known, parts.values(features, known))
+        memory = _next(memory, seen, given is not None, policy or EveryNth(), parts)
+        return StepOutput(logits, probabilities, memory)
+
+    def encode(self, image: Float[Tensor, "b 3 h w"]) -> Features:
+        """An image's features."""
+        features: Features = self.image_encoder(image)
+        return features
 
     def match(self, features: Features, motion: Motion, memory: Memory,
               used: Bool[Tensor, "bg slots"]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
@@ -137,21 +167,15 @@ class DeVOS(nn.Module):
     def _matching(self, stride: int) -> LongTermMatching:
         return cast(LongTermMatching, self.long_term[f"s{stride}"])
 
-    def remember(self, features: Features, probabilities: Float[Tensor, "bg slots h4 w4"]) -> Previous:
-        """A frame with its masks, as ADVA will read it."""
+    def values(self, features: Features, probabilities: Float[Tensor, "bg slots h4 w4"]) -> Values:
+        """What attention carries from a frame with its masks."""
         groups = probabilities.shape[0] // features.s8.shape[0]
-        return Previous(features, probabilities, self.identity_encoder(features.expand(groups), probabilities))
+        values: Values = self.identity_encoder(features.expand(groups), probabilities)
+        return values
 
-    def enter(self, seen: Previous, frame: int, pinned: bool) -> Entry:
-        """A frame with its masks, as the bank keeps it."""
-        batch = seen.features.s16.shape[0]
-        strides = self.config.matching.long_term_strides
-        keys = {s: self._matching(s).keys(seen.features.at(s)) for s in strides}
-        values = {s: _groups_aside(seen.values.at(s), batch) for s in strides}
-        # Not a slice of s4: a slice would hold the whole map.
-        empty = seen.features.s4.new_empty(batch, 0, *seen.features.s4.shape[-2:])
-        kept = Features(empty, empty, seen.features.s16, seen.features.s32)
-        return Entry(frame, pinned, kept, seen.probabilities, keys, values)
+    def keys(self, features: Features) -> dict[int, Tensor]:
+        """What the bank finds a frame by."""
+        return {s: self._matching(s).keys(features.at(s)) for s in self.config.matching.long_term_strides}
 
     def rewrite(self, memory: Memory, change: Callable[[Tensor], Tensor]) -> Memory:
         """The same memory with every remembered mask changed (slots emptied, groups added or dropped), and all that
@@ -169,15 +193,30 @@ class DeVOS(nn.Module):
                 for s in entry.keys
             }
             entries.append(replace(entry, probabilities=probabilities, values=values))
-        previous = self.remember(memory.previous.features, change(memory.previous.probabilities))
+        features, probabilities = memory.previous.features, change(memory.previous.probabilities)
+        previous = Previous(features, probabilities, self.values(features, probabilities))
         return replace(memory, previous=previous, entries=tuple(entries))
 
-    def _next(self, memory: Memory, seen: Previous, pinned: bool, policy: MemoryPolicy) -> Memory:
-        frame = memory.frame + 1
-        memory = replace(memory, previous=seen, frame=frame)
-        if policy.admits(memory, frame, pinned):
-            memory = replace(memory, entries=policy.kept((*memory.entries, self.enter(seen, frame, pinned))))
-        return memory
+
+def _next(memory: Memory, seen: Previous, pinned: bool, policy: MemoryPolicy, parts: Parts) -> Memory:
+    """The memory with one more frame, which enters the bank if the policy says so."""
+    frame = memory.frame + 1
+    memory = replace(memory, previous=seen, frame=frame)
+    if policy.admits(memory, frame, pinned):
+        memory = replace(memory, entries=policy.kept((*memory.entries, _entry(seen, frame, pinned, parts))))
+    return memory
+
+
+def _entry(seen: Previous, frame: int, pinned: bool, parts: Parts) -> Entry:
+    """A frame with its masks, as the bank keeps it."""
+    features = seen.features
+    batch = features.s16.shape[0]
+    keys = parts.keys(features)
+    values = {s: _groups_aside(seen.values.at(s), batch) for s in keys}
+    # Not a slice of s4: a slice would hold the whole map.
+    empty = features.s4.new_empty(batch, 0, *features.s4.shape[-2:])
+    kept = Features(empty, empty, features.s16, features.s32)
+    return Entry(frame, pinned, kept, seen.probabilities, keys, values)
 
 
 def merge_given(probabilities: Float[Tensor, "bg slots h w"], given: Given) -> Float[Tensor, "bg slots h w"]:

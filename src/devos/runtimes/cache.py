@@ -1,0 +1,65 @@
+"""Graphs are made once for each network and kept in the user's cache."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import torch
+
+from devos.model.devos import DeVOS
+from devos.runtimes.export import MANIFEST, write_graphs
+from devos.runtimes.sampling import Sampling
+
+_SOURCES = ("model/*.py", "runtimes/graphs.py", "runtimes/sampling.py", "runtimes/export.py")
+"""What graphs depend on beside the weights and torch."""
+
+
+def cache_folder() -> Path:
+    """Where graphs are kept: $DEVOS_CACHE, else $XDG_CACHE_HOME/devos, else ~/.cache/devos; in `graphs` below it."""
+    own, common = os.environ.get("DEVOS_CACHE", ""), os.environ.get("XDG_CACHE_HOME", "")
+    if own:
+        return Path(own).absolute() / "graphs"
+    return (Path(common) if Path(common).is_absolute() else Path.home() / ".cache") / "devos" / "graphs"
+
+
+def cached_graphs(model: DeVOS, weights_sha256: str, sampling: Sampling) -> Path:
+    """The folder of a network's graphs, made now if they are not there or damaged. OutputError if that cannot be."""
+    folder = cache_folder() / f"{model.config.name}-{_key(weights_sha256, sampling)}"
+    if not _is_whole(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            write_graphs(model, folder, sampling=sampling, weights_sha256=weights_sha256)
+        except Exception:
+            if not _is_whole(folder):  # another process may have been first
+                raise
+    return folder
+
+
+def _key(weights_sha256: str, sampling: Sampling) -> str:
+    depends = [weights_sha256, sampling, str(torch.__version__), _sources()]
+    return hashlib.sha256("\n".join(depends).encode()).hexdigest()[:20]
+
+
+@functools.cache
+def _sources() -> str:
+    """A hash of the code that makes the graphs: changed code finds no old ones."""
+    package = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for path in sorted(path for pattern in _SOURCES for path in package.glob(pattern)):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether every graph is there, byte for byte."""
+    try:
+        graphs = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["graphs"]
+        files = {folder / graph["file"]: graph["sha256"] for graph in graphs.values()}
+        return all(hashlib.sha256(path.read_bytes()).hexdigest() == sha256 for path, sha256 in files.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False

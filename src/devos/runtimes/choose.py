@@ -1,0 +1,94 @@
+"""Which runtime does the network's computations: torch, or graphs in ONNX Runtime or OpenVINO."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+from typing import Literal, NamedTuple, get_args
+
+import torch
+
+from devos.errors import OptionError
+from devos.model.devos import DeVOS, Parts
+from devos.runtimes.cache import cached_graphs
+from devos.runtimes.graphs import refusal
+from devos.runtimes.parts import GraphParts
+
+Runtime = Literal["auto", "torch", "onnx", "openvino"]
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+_PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime"}
+"""What each runtime of graphs needs, the fastest first."""
+_log = logging.getLogger(__name__)
+
+
+class Choice(NamedTuple):
+    """What computes the parts of a step."""
+
+    name: str
+    """torch, onnx or openvino."""
+    parts: Parts
+
+
+def installed_runtimes() -> dict[str, bool]:
+    """Every runtime, and whether it is there."""
+    return {"torch": True} | {name: _is_there(package) for name, package in _PACKAGES.items()}
+
+
+def check_runtime(name: str) -> None:
+    """OptionError if there is no runtime of that name."""
+    if name not in RUNTIMES:
+        raise OptionError(f"no runtime is called {name!r}; choose one of {', '.join(RUNTIMES)}")
+
+
+def choose_runtime(name: str, model: DeVOS, device: torch.device, weights_sha256: str | None) -> Choice:
+    """The parts of a step for a network, by a runtime's name.
+
+    `auto`: on a CPU the fastest that is installed and takes this network, on other devices torch. OptionError if the
+    one that is named cannot be had, with the reason. `weights_sha256`: None for a network that was made in memory,
+    whose weights may still change; it runs on torch.
+    """
+    check_runtime(name)
+    if name == "torch":
+        return Choice("torch", model)
+    if name != "auto":
+        if (reason := _hindrance(name, model, device, weights_sha256)) is not None:
+            raise OptionError(f"--runtime {name} cannot be used here: {reason}; use --runtime auto or torch")
+        assert weights_sha256 is not None
+        return _graphs(name, model, weights_sha256)
+    for each in _PACKAGES:
+        if weights_sha256 is None or _hindrance(each, model, device, weights_sha256) is not None:
+            continue
+        try:
+            return _graphs(each, model, weights_sha256)
+        except Exception as error:  # a disk that is full, an exporter that has changed: torch still works
+            _log.warning("%s is not used: %s", each, error)
+    return Choice("torch", model)
+
+
+def _hindrance(name: str, model: DeVOS, device: torch.device, weights_sha256: str | None) -> str | None:
+    """Why a runtime of graphs cannot be used; None if it can."""
+    if device.type != "cpu":
+        return f"it is for CPUs, and the model is on {device}"
+    if not _is_there(package := _PACKAGES[name]):
+        extra = "'devos[openvino]'" if name == "openvino" else package
+        return f"the package {package} is not installed (pip install {extra})"
+    if weights_sha256 is None:
+        return "the network was made in memory; save its weights and load them"
+    reason = refusal(model.config)
+    return None if reason is None else f"{model.config.name} cannot be made into graphs, for {reason}"
+
+
+def _graphs(name: str, model: DeVOS, weights_sha256: str) -> Choice:
+    # These packages take a while to import, and need not be there.
+    if name == "openvino":
+        from devos.runtimes.openvino import OpenVinoRunner
+
+        folder = cached_graphs(model, weights_sha256, "grid")
+        return Choice(name, GraphParts(model, OpenVinoRunner(folder, model.config.num_slots + 1)))
+    from devos.runtimes.onnx import OnnxRunner
+
+    return Choice(name, GraphParts(model, OnnxRunner(cached_graphs(model, weights_sha256, "gather"))))
+
+
+def _is_there(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None

@@ -1,0 +1,86 @@
+"""The graphs in OpenVINO, on a CPU. It is fast where sizes are known: a graph is compiled for each size it meets.
+
+Compiled graphs are kept on disk beside the graphs, so that the next run starts at once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino
+import torch
+
+from devos.runtimes.graphs import OUTPUTS
+
+_ROOMS = (2, 3, 4, 6, 8)
+"""Numbers of slots that a graph is compiled for; above the last one, all. Room that is not needed is thrown away."""
+_OPEN = ("bank_keys_s16", "bank_values_s16", "bank_keys_s32", "bank_values_s32")
+"""Inputs whose number of cells stays open: the bank grows in the first frames, and nothing is lost by it."""
+
+
+class OpenVinoRunner:
+    """Runs the graphs of a folder with as many threads as torch has when a graph is run, in float32."""
+
+    def __init__(self, folder: Path, num_slots: int) -> None:
+        """`folder`: as `export.write_graphs` writes it. `num_slots`: of the network, background included."""
+        self._folder, self._num_slots = folder, num_slots
+        self._core = openvino.Core()
+        self._compiled: dict[Any, _Compiled] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, graph: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """As `parts.Runner`."""
+        given = dict(inputs)
+        asked = len(given["slots"]) if "slots" in given else 0
+        if asked:
+            room = next((room for room in _ROOMS if asked <= room < self._num_slots), self._num_slots)
+            given["slots"] = np.pad(given["slots"], (0, room - asked))
+        with self._lock:  # one graph, one set of working buffers: two videos take turns
+            found = self._graph(graph, given)(given)
+        if asked:
+            found["logits"] = found["logits"][:, :asked]
+        return found
+
+    def _graph(self, graph: str, inputs: Mapping[str, np.ndarray]) -> _Compiled:
+        shapes = {name: _open(name, array.shape) for name, array in inputs.items()}
+        key = graph, torch.get_num_threads(), tuple(sorted(shapes.items()))
+        if key not in self._compiled:
+            self._compiled[key] = _Compiled(self._compile(graph, shapes), OUTPUTS[graph])
+        return self._compiled[key]
+
+    def _compile(self, graph: str, shapes: Mapping[str, tuple[int, ...]]) -> openvino.CompiledModel:
+        model = self._core.read_model(self._folder / f"{graph}.onnx")
+        model.reshape({name: openvino.PartialShape(list(shape)) for name, shape in shapes.items()})
+        options: dict[str, Any] = {
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32",
+            # Threads that are tied to cores would be in the way of what else runs (flow, decoding).
+            "ENABLE_CPU_PINNING": False, "ENABLE_HYPER_THREADING": True,
+        }  # fmt: skip
+        try:
+            return self._core.compile_model(model, "CPU", {**options, "CACHE_DIR": str(self._folder / "openvino")})
+        except RuntimeError:  # a cache that cannot be read or written is no reason to stop
+            return self._core.compile_model(model, "CPU", options)
+
+
+class _Compiled:
+    """A graph for one size."""
+
+    def __init__(self, model: openvino.CompiledModel, outputs: tuple[str, ...]) -> None:
+        self._request, self._names = model.create_infer_request(), outputs
+        self._shapes = {name: tuple(model.output(name).shape) for name in outputs}
+
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        # Fresh arrays each time, which the graph writes to: they stay in a video's memory.
+        found = {name: np.empty(shape, np.float32) for name, shape in self._shapes.items()}
+        for name, array in found.items():
+            self._request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
+        self._request.infer({name: openvino.Tensor(array, shared_memory=True) for name, array in inputs.items()})
+        return found
+
+
+def _open(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (shape[0], -1, shape[2]) if name in _OPEN else shape

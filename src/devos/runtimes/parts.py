@@ -1,0 +1,75 @@
+"""The parts of a step computed by graphs: torch tensors in and out, arrays between that share their memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from devos.model.config import LONG_TERM_STRIDES, MATCHING_STRIDES
+from devos.model.decoder import ABSENT
+from devos.model.devos import DeVOS
+from devos.model.encoder import Features
+from devos.model.identity import Values
+from devos.model.memory import Memory
+from devos.model.motion import Motion
+
+
+@runtime_checkable
+class Runner(Protocol):
+    """A runtime that has the graphs of one network loaded."""
+
+    def __call__(self, graph: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Every output of a graph by its name. The arrays are the caller's: the runtime keeps none of them."""
+        ...
+
+
+class GraphParts:
+    """What `DeVOS.step` calls, by graphs. On a CPU, one image at a time, any number of groups."""
+
+    def __init__(self, model: DeVOS, run: Runner) -> None:
+        """`model`: the network that the graphs were made of; it still makes the bank's keys, every few frames."""
+        self._model, self._run = model, run
+
+    def encode(self, image: Float[Tensor, "1 3 h w"]) -> Features:
+        """As DeVOS.encode."""
+        found = self._run("encode", {"image": _array(image)})
+        return Features(*(torch.from_numpy(found[f"s{s}"]) for s in (4, *MATCHING_STRIDES)))
+
+    def match(self, features: Features, motion: Motion, memory: Memory,
+              used: Bool[Tensor, "g slots"]) -> Float[Tensor, "g slots h4 w4"]:  # fmt: skip
+        """As DeVOS.match."""
+        previous = memory.previous
+        assert previous is not None
+        motion = motion.at_stride_8(*features.s8.shape[-2:])
+        slots = used.any(0).nonzero()[:, 0]
+        inputs = {"s4": features.s4, "to_prev": motion.to_prev, "to_curr": motion.to_curr, "slots": slots}
+        for s in MATCHING_STRIDES:
+            inputs[f"s{s}"], inputs[f"previous_s{s}"] = features.at(s), previous.features.at(s)
+            inputs[f"values_s{s}"] = previous.values.at(s)
+        for s in LONG_TERM_STRIDES:
+            inputs[f"bank_keys_s{s}"], inputs[f"bank_values_s{s}"] = memory.keys(s), memory.values(s)
+        found = torch.from_numpy(self._run("match", {n: _array(x) for n, x in inputs.items()})["logits"])
+        logits = found.new_full((*used.shape, *found.shape[2:]), ABSENT)
+        logits[:, slots] = found
+        return logits.masked_fill_(~used[:, :, None, None], ABSENT)
+
+    def values(self, features: Features, probabilities: Float[Tensor, "g slots h4 w4"]) -> Values:
+        """As DeVOS.values."""
+        inputs = {f"s{s}": features.at(s) for s in MATCHING_STRIDES} | {"probabilities": probabilities}
+        found = self._run("memorise", {n: _array(x) for n, x in inputs.items()})
+        return Values(*(torch.from_numpy(found[f"values_s{s}"]) for s in MATCHING_STRIDES))
+
+    def keys(self, features: Features) -> dict[int, Tensor]:
+        """As DeVOS.keys."""
+        return self._model.keys(features)
+
+
+def _array(x: Tensor) -> np.ndarray:
+    """The same memory, unless it is not in order."""
+    array: np.ndarray = x.detach().contiguous().numpy()
+    return array

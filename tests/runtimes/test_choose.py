@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from devos.engine.segmenter import Segmenter, load
+from devos.errors import OptionError
+from devos.frames import MaskFrame
+from devos.model.checkpoint import save_weights
+from devos.model.config import Matching
+from devos.model.devos import DeVOS
+from devos.runtimes import choose
+from devos.runtimes.parts import GraphParts
+
+from .conftest import TINY, film, first_mask
+
+GRAPHS = ["onnx", pytest.param("openvino", marks=pytest.mark.skipif(
+    not choose.installed_runtimes()["openvino"], reason="openvino is an extra"))]  # fmt: skip
+
+
+def follow(segmenter: Segmenter, frames: list[np.ndarray], given: dict[int, np.ndarray]) -> list[MaskFrame]:
+    session = segmenter.session()
+    return [session.step(frame, given.get(t), probabilities=True) for t, frame in enumerate(frames)]
+
+
+def differ(ours: list[MaskFrame], theirs: list[MaskFrame]) -> float:
+    return max(float(np.abs(a.probabilities - b.probabilities).max()) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.parametrize("runtime", GRAPHS)
+def test_every_runtime_gives_what_torch_gives(on_torch: Segmenter, runtime: str) -> None:
+    other = on_torch.with_settings(runtime=runtime)
+    assert isinstance(other.parts, GraphParts) and other.settings.runtime == runtime
+    for size in ((64, 96), (96, 64)):
+        frames, given = film(8, *size), {0: first_mask(*size)}
+        # Frames enough for a full bank; the objects are told apart, and hints of rounding are no more than that.
+        assert differ(follow(other, frames, given), follow(on_torch, frames, given)) < 0.01
+
+
+@pytest.mark.parametrize("runtime", GRAPHS)
+def test_objects_that_open_a_second_group_are_followed_too(on_torch: Segmenter, runtime: str) -> None:
+    more = first_mask()
+    more[2:6, 70:90], more[40:60, 4:20], more[30:36, 40:60] = 3, 4, 5
+    frames, given = film(5), {0: first_mask(), 2: more}
+    ours = follow(on_torch.with_settings(runtime=runtime), frames, given)
+    assert ours[4].probabilities.shape[0] == 5
+    assert differ(ours, follow(on_torch, frames, given)) < 0.01
+
+
+def test_auto_takes_graphs_on_a_cpu_and_torch_for_a_network_with_parts_taken_away(network: Path, home: Path) -> None:
+    fastest = "openvino" if choose.installed_runtimes()["openvino"] else "onnx"
+    assert load(network, size=64, device="cpu").settings.runtime == fastest
+    ablated = home / "ablated.safetensors"
+    save_weights(DeVOS(replace(TINY, matching=Matching(flow_injection=False))), ablated, {})
+    assert load(ablated, size=64, device="cpu").settings.runtime == "torch"
+    with pytest.raises(OptionError, match=r"--runtime onnx cannot be used here: devos-tiny .* ablation"):
+        load(ablated, size=64, device="cpu", runtime="onnx")
+
+
+def test_a_runtime_that_is_not_there_is_refused_with_what_to_install(
+    network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choose, "_is_there", lambda package: package == "onnxruntime")
+    with pytest.raises(OptionError, match=r"openvino is not installed \(pip install 'devos\[openvino\]'\)"):
+        load(network, device="cpu", runtime="openvino")
+    assert load(network, device="cpu").settings.runtime == "onnx"
+    with pytest.raises(OptionError, match="no runtime is called 'tpu'; choose one of auto, torch, onnx, openvino"):
+        load(network, runtime="tpu")
+
+
+def test_a_network_that_was_made_in_memory_runs_on_torch(on_torch: Segmenter) -> None:
+    in_memory = replace(on_torch, weights=None)
+    assert in_memory.with_settings(runtime="auto").settings.runtime == "torch"
+    with pytest.raises(OptionError, match="made in memory"):
+        in_memory.with_settings(runtime="onnx")
+
+
+def test_graphs_are_for_cpus(on_torch: Segmenter) -> None:
+    assert choose.choose_runtime("auto", on_torch.model, torch.device("meta"), "0" * 64).name == "torch"
+    with pytest.raises(OptionError, match="it is for CPUs, and the model is on meta"):
+        choose.choose_runtime("onnx", on_torch.model, torch.device("meta"), "0" * 64)
