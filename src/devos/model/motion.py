@@ -54,8 +54,9 @@ def cell_grid(height: int, width: int, like: Tensor) -> Float[Tensor, "h w 2"]:
 
 def normalised(points: Float[Tensor, "*n 2"], height: int, width: int) -> Float[Tensor, "*n 2"]:
     """(x, y) in cells -> what `grid_sample` with align_corners=False takes."""
-    size = torch.tensor([width, height], device=points.device, dtype=points.dtype)
-    return (points + 0.5) * (2.0 / size) - 1.0
+    # No tensor is made of the size: in a graph for another runtime it would be a constant.
+    x, y = points.unbind(-1)
+    return torch.stack([(x + 0.5) * (2.0 / width) - 1.0, (y + 0.5) * (2.0 / height) - 1.0], -1)
 
 
 def disagreement(forward: Float[Tensor, "b 2 h w"], backward: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b 1 h w"]:
