@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from devos.model.config import Matching
-from devos.model.motion import cell_grid, normalised
+from devos.model.layers import LayerNorm2d, Pointwise, eager_on_cpu
+from devos.model.motion import cell_grid
+from devos.model.sampling import Part, Places, correlations, places, weighted_sums
 
 
 class Read(NamedTuple):
@@ -32,17 +34,6 @@ class Sampled(NamedTuple):
     points: Float[Tensor, "b m h w p 2"]
     """(x, y) in cells of the query's own stride, on the previous frame."""
     weights: Float[Tensor, "b m h w p"]
-
-
-class LayerNorm2d(nn.LayerNorm):
-    """Layer normalisation over the channels of a map.
-
-    The supplement prints the formula without the square root over Var + eps; this is the standard one.
-    """
-
-    def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        """Each cell normalised on its own."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class Source(NamedTuple):
@@ -73,8 +64,8 @@ class Adva(nn.Module):
         self.width, self.heads, self.slots = width, heads, slots
         self.points, self.coarse_points = points, coarse_points
         if matching.flow_injection:
-            self.inject_forward = nn.Conv2d(width, width, 1, bias=False)
-            self.inject_backward = nn.Conv2d(width, width, 1, bias=False)
+            self.inject_forward = Pointwise(width, width, bias=False)
+            self.inject_backward = Pointwise(width, width, bias=False)
         self.norm_query = LayerNorm2d(width)
         self.norm_key = LayerNorm2d(width)
         self.query, self.key = _equal_projections(width)
@@ -83,17 +74,17 @@ class Adva(nn.Module):
             self.register_buffer("region", _square(matching.window).expand(heads, -1, -1), persistent=False)
         elif matching.semantic_offsets:
             self.shape = nn.Sequential(
-                nn.Conv2d(width, width, 5, padding=2, groups=width), nn.GELU(), nn.Conv2d(width, heads * total * 2, 1)
+                nn.Conv2d(width, width, 5, padding=2, groups=width), nn.GELU(), Pointwise(width, heads * total * 2)
             )
             self._start_on_disks()
         else:
             self.register_buffer("region", self._disks(), persistent=False)
         self.point_bias = nn.Parameter(torch.zeros(heads, total))
         self.sharpness = nn.Parameter(torch.tensor(0.0))
-        self.project = nn.Conv2d(width, width, 1)
+        self.project = Pointwise(width, width)
         if coarse_points:
-            self.coarse_key = nn.Conv2d(coarse_width, width, 1, bias=False)
-            self.coarse_value = nn.Conv2d(coarse_width, width, 1)
+            self.coarse_key = Pointwise(coarse_width, width, bias=False)
+            self.coarse_value = Pointwise(coarse_width, width)
 
     def _start_on_disks(self) -> None:
         """Zero weights; the biases are the disks."""
@@ -120,8 +111,9 @@ class Adva(nn.Module):
         values of the next coarser stride. Returns the read, and this stride's keys for the finer stride to use.
         """
         query, keys = self.queries_and_keys(current, previous, forward_embedding, backward_embedding)
-        sampled = self.sample(query, keys, flow_cells, coarse)
-        embedding, mask = self._gather(sampled, values, coarse)
+        at = self.places(query, flow_cells)
+        sampled = self.sample(query, keys, flow_cells, coarse, at)
+        embedding, mask = self._gather(sampled.weights, values, coarse, at)
         groups = embedding.shape[0] // current.shape[0]
         residual = current.repeat_interleave(groups, 0) if groups > 1 else current
         return Read(residual + self.project(embedding), mask), keys
@@ -134,17 +126,23 @@ class Adva(nn.Module):
             previous = previous + self.inject_backward(backward_embedding)
         return self.norm_query(current), self.norm_key(previous)
 
-    def sample(self, query: Tensor, keys: Tensor, flow_cells: Tensor, coarse: Source | None) -> Sampled:
-        """Where each head looks, and its weights."""
-        points = self._points(query, flow_cells)
-        projected = self.query(query)
-        scores = [self._correlate(projected, self.key(keys), points[..., : self.points, :])]
+    def places(self, query: Tensor, flow_cells: Tensor) -> Places:
+        """Where each head looks. The coarser grid is half as large."""
+        h, w = query.shape[-2:]
+        parts = [Part(self.points, 1, (h, w)), Part(self.coarse_points, 2, (h // 2, w // 2))]
+        return places(self._points(query, flow_cells), parts if self.coarse_points else parts[:1])
+
+    def sample(self, query: Tensor, keys: Tensor, flow_cells: Tensor, coarse: Source | None,
+               at: Places | None = None) -> Sampled:  # fmt: skip
+        """Where each head looks, and its weights. `at`: where, if it is known already."""
+        at = at or self.places(query, flow_cells)
+        projected = [self.key(keys)]
         if self.coarse_points:
             assert coarse is not None
-            at_coarse = _to_coarser(points[..., self.points :, :])
-            scores.append(self._correlate(projected, self.coarse_key(coarse.keys), at_coarse))
-        logits = torch.cat(scores, -1) * self.sharpness.exp() + self.point_bias[:, None, None, :]
-        return Sampled(points, logits.softmax(-1))
+            projected.append(self.coarse_key(coarse.keys))
+        scores = correlations(self.query(query), projected, at)
+        logits = scores * self.sharpness.exp() + self.point_bias[:, None, None, :]
+        return Sampled(at.points, logits.softmax(-1))
 
     def _points(self, query: Tensor, flow_cells: Tensor) -> Float[Tensor, "b m h w p 2"]:
         """Flow offsets move the region of each query, semantic offsets shape it."""
@@ -153,50 +151,25 @@ class Adva(nn.Module):
         if self.matching.flow_offsets:
             anchor = anchor + flow_cells.permute(0, 2, 3, 1)
         if self.matching.semantic_offsets and self.matching.window is None:
-            offsets = self.shape(query).view(b, self.heads, -1, 2, h, w).permute(0, 1, 4, 5, 2, 3)
+            offsets = self.shape(query).permute(0, 2, 3, 1).unflatten(-1, (self.heads, -1, 2))
         else:
-            offsets = self.region[:, None, None]
-        points: Tensor = anchor[:, None, :, :, None, :] + offsets
-        return points
+            offsets = self.region
+        points: Tensor = anchor[:, :, :, None, None, :] + offsets
+        return points.permute(0, 3, 1, 2, 4, 5)
 
-    def _correlate(self, query: Tensor, keys: Tensor, points: Tensor) -> Float[Tensor, "b m h w p"]:
-        b, c, h, w = query.shape
-        # Contiguous, or the product with the sampled keys inherits a channels-last order and is copied whole.
-        q = query.contiguous().view(b, self.heads, c // self.heads, h, w, 1)
-        k = _sample_heads(keys, points, self.heads)
-        scores: Tensor = (q * k).sum(2) * (c // self.heads) ** -0.5
-        return scores
-
-    def _gather(self, sampled: Sampled, values: Tensor, coarse: Source | None) -> tuple[Tensor, Tensor]:
-        groups = values.shape[0] // sampled.points.shape[0]
-        points, weights = sampled
-        if groups > 1:
-            points, weights = points.repeat_interleave(groups, 0), weights.repeat_interleave(groups, 0)
-        n = self.points
-        embedding, mask = self._weigh(values, points[..., :n, :], weights[..., :n])
+    def _gather(self, weights: Tensor, values: Tensor, coarse: Source | None, at: Places) -> tuple[Tensor, Tensor]:
+        embeddings, masks = [values[:, : self.width]], [values[:, self.width :]]
         if self.coarse_points:
             assert coarse is not None
             width = self.coarse_value.in_channels
-            joined = torch.cat([self.coarse_value(coarse.values[:, :width]), coarse.values[:, width:]], 1)
-            far_embedding, far_mask = self._weigh(joined, _to_coarser(points[..., n:, :]), weights[..., n:])
-            embedding, mask = embedding + far_embedding, mask + far_mask
-        return embedding, mask
-
-    def _weigh(self, values: Tensor, points: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Weighted sums: the embedding with each head's own channels, the mask as the mean of the heads."""
-        bg, _, h, w = values.shape[0], values.shape[1], *points.shape[2:4]
-        picked = _sample_heads(values[:, : self.width], points, self.heads)
-        embedding = (picked * weights[:, :, None]).sum(-1).reshape(bg, self.width, h, w)
-        m, p = self.heads, points.shape[4]
-        grid = normalised(points, *values.shape[-2:]).permute(0, 2, 3, 1, 4, 5).reshape(bg, h, w * m * p, 2)
-        masks = F.grid_sample(values[:, self.width :], grid, padding_mode="border", align_corners=False)
-        flat = weights.permute(0, 2, 3, 1, 4).reshape(bg, 1, h, w, m * p)
-        return embedding, (masks.view(bg, self.slots, h, w, m * p) * flat).sum(-1) / m
+            embeddings.append(self.coarse_value(coarse.values[:, :width]))
+            masks.append(coarse.values[:, width:])
+        return weighted_sums(embeddings, masks, weights, at)
 
 
-def _equal_projections(width: int) -> tuple[nn.Conv2d, nn.Conv2d]:
+def _equal_projections(width: int) -> tuple[Pointwise, Pointwise]:
     """For queries and for keys: orthogonal and equal at the start, so that before any training like attends to like."""
-    query, key = nn.Conv2d(width, width, 1, bias=False), nn.Conv2d(width, width, 1, bias=False)
+    query, key = Pointwise(width, width, bias=False), Pointwise(width, width, bias=False)
     with torch.no_grad():
         nn.init.orthogonal_(query.weight)
         key.weight.copy_(query.weight)
@@ -216,22 +189,6 @@ def _square(side: int) -> Float[Tensor, "1 p 2"]:
     return (cell_grid(side, side, torch.zeros(())) - side // 2).view(1, -1, 2)
 
 
-def _to_coarser(points: Tensor) -> Tensor:
-    """The same image positions, in cells twice as large: centres lie at half-integers of the coarser grid."""
-    return (points + 0.5) / 2 - 0.5
-
-
-def _sample_heads(maps: Float[Tensor, "b c hs ws"], points: Float[Tensor, "b m h w p 2"], heads: int) -> Tensor:
-    """Each head's channels at its points, bilinear, the border repeated: b m c/m h w p."""
-    b, c, hs, ws = maps.shape
-    h, w, p = points.shape[2:5]
-    grid = normalised(points, hs, ws).reshape(b * heads, h, w * p, 2)
-    picked = F.grid_sample(
-        maps.contiguous().view(b * heads, c // heads, hs, ws), grid, padding_mode="border", align_corners=False
-    )
-    return picked.view(b, heads, c // heads, h, w, p)
-
-
 class LongTermMatching(nn.Module):
     """Scaled dot-product attention of the current frame over the memory bank at one stride (supplement 3)."""
 
@@ -241,26 +198,40 @@ class LongTermMatching(nn.Module):
         self.norm = LayerNorm2d(width)
         self.query, self.key = _equal_projections(width)
         self.sharpness = nn.Parameter(torch.tensor(0.5))
-        self.project = nn.Conv2d(width, width, 1)
+        self.project = Pointwise(width, width)
 
     def keys(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b n c"]:
         """What a frame is remembered by."""
         keys: Tensor = self.key(self.norm(features)).flatten(2).transpose(1, 2)
         return keys
 
+    def queries(self, features: Float[Tensor, "b c h w"]) -> Float[Tensor, "b q c"]:
+        """What the current frame asks with: the softmax of its products with the keys says how much is taken."""
+        query: Tensor = self.query(self.norm(features)).flatten(2).transpose(1, 2)
+        sharpened: Tensor = query * (self.sharpness.exp() * self.width**-0.5)
+        return sharpened
+
     def attention(self, features: Float[Tensor, "b c h w"],
                   keys: Float[Tensor, "b n c"]) -> Float[Tensor, "b q n"]:  # fmt: skip
         """How much each of the h w queries takes from each remembered cell."""
-        query: Tensor = self.query(self.norm(features)).flatten(2).transpose(1, 2)
-        scale = self.sharpness.exp() * self.width**-0.5
-        weights: Tensor = (query * scale @ keys.transpose(1, 2)).softmax(-1)
-        return weights
+        return (self.queries(features) @ keys.transpose(1, 2)).softmax(-1)
 
     def forward(self, features: Float[Tensor, "b c h w"], keys: Float[Tensor, "b n c"],
                 values: Float[Tensor, "b n gv"]) -> Read:  # fmt: skip
         """Read the bank for each cell of the current frame; groups lie side by side in the values' channels."""
         b, _, h, w = features.shape
-        read = self.attention(features, keys) @ values
         per_group = self.width + self.slots
-        read = read.view(b, h * w, -1, per_group).permute(0, 2, 3, 1).reshape(-1, per_group, h, w)
+        if eager_on_cpu(features) and values.shape[-1] == per_group:
+            read = _fused_attention(self.queries(features), keys, values)
+        else:
+            read = self.attention(features, keys) @ values
+        read = read.view(b, h, w, -1, per_group).permute(0, 3, 4, 1, 2).flatten(0, 1)
         return Read(self.project(read[:, : self.width]), read[:, self.width :])
+
+
+def _fused_attention(queries: Float[Tensor, "b q c"], keys: Float[Tensor, "b n c"],
+                     values: Float[Tensor, "b n v"]) -> Float[Tensor, "b q v"]:  # fmt: skip
+    """Attention that does not write the weights down. PyTorch's kernel for CPUs wants keys as wide as values: zeros."""
+    wider = (0, values.shape[-1] - keys.shape[-1])
+    queries, keys, values = (x[:, None] for x in (F.pad(queries, wider), F.pad(keys, wider), values))
+    return F.scaled_dot_product_attention(queries, keys, values, scale=1.0)[:, 0]

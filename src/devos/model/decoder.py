@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from devos.model.attention import Read
 from devos.model.config import MATCHING_STRIDES, ModelConfig
-from devos.model.encoder import Features, ResidualBlock, upsample
+from devos.model.encoder import Features
+from devos.model.layers import Pointwise, ResidualBlock, pointwise, upsample
 
 ABSENT = -1e4
 """Logit of a slot that no object uses: its probability is exactly 0 in float32."""
@@ -22,12 +23,21 @@ class ScaleBlock(nn.Module):
 
     def __init__(self, in_channels: int, width: int, num_blocks: int) -> None:
         super().__init__()
-        self.join = nn.Conv2d(in_channels, width, 1)
+        self.join = Pointwise(in_channels, width)
         self.blocks = nn.Sequential(*(ResidualBlock(width) for _ in range(num_blocks)))
 
-    def forward(self, *parts: Tensor) -> Tensor:
-        """Maps of one size -> b width h w."""
-        return cast(Tensor, self.blocks(self.join(torch.cat(parts, 1))))
+    def forward(self, *parts: Tensor, coarser: Tensor | None = None) -> Tensor:
+        """Maps of one size, and the coarser stride's of half the size -> b width h w."""
+        sizes = [part.shape[1] for part in parts] + ([] if coarser is None else [coarser.shape[1]])
+        weights = torch.split(self.join.weight, sizes, 1)
+        # Joined by adding up rather than side by side; the coarser part before it is enlarged, which makes no
+        # difference to the sum and has four times fewer cells.
+        x = pointwise(parts[0], weights[0], self.join.bias)
+        for part, weight in zip(parts[1:], weights[1:], strict=False):
+            x = x + pointwise(part, weight)
+        if coarser is not None:
+            x = x + upsample(pointwise(coarser, weights[-1]))
+        return cast(Tensor, self.blocks(x))
 
 
 class MaskHead(nn.Module):
@@ -84,9 +94,9 @@ class Decoder(nn.Module):
         Slots that `used` does not name get the logit `ABSENT`, and cost nothing at stride 4.
         """
         x = self.block32(features.s32, *_at(32, short, long))
-        x = self.block16(features.s16, *_at(16, short, long), upsample(x))
-        x = self.block8(features.s8, *_at(8, short, long), upsample(x))
-        x = self.block4(features.s4, upsample(x))
+        x = self.block16(features.s16, *_at(16, short, long), coarser=x)
+        x = self.block8(features.s8, *_at(8, short, long), coarser=x)
+        x = self.block4(features.s4, coarser=x)
         size = features.s4.shape[-2:]
         slots = used.any(0).nonzero()[:, 0]
         finest_first = [source[stride] for source in (short, long) for stride in sorted(source)]

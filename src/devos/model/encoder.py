@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from devos.errors import WeightsError
 from devos.model.config import ModelConfig
+from devos.model.layers import Pointwise, ResidualBlock, pointwise, upsample
 
 
 class Features(NamedTuple):
@@ -67,9 +68,7 @@ class SameConv(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """As nn.Conv2d."""
         if self.kernel_size == (1, 1):
-            # As a matrix product on channels-last data: on one CPU thread the convolution takes a slow path.
-            y = F.linear(x.permute(0, 2, 3, 1), self.weight.flatten(1), self.bias)
-            return y.permute(0, 3, 1, 2)
+            return pointwise(x, self.weight, self.bias)
         if self._before != self._after:
             x = F.pad(x, (self._before, self._after, self._before, self._after))
         return super().forward(x)
@@ -168,27 +167,6 @@ def build_backbone(config: ModelConfig) -> tuple[nn.Module, tuple[int, ...]]:
     return TransformersBackbone(transformers.SwinBackbone(swin), (128, 256, 512, 1024)), (128, 256, 512, 1024)
 
 
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with GroupNorm, added to what came in."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm1 = nn.GroupNorm(8, channels)
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.norm2 = nn.GroupNorm(8, channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """b c h w -> the same shape."""
-        y = self.conv1(F.gelu(self.norm1(x)))
-        return cast(Tensor, x + self.conv2(F.gelu(self.norm2(y))))
-
-
-def upsample(x: Tensor, scale: int = 2) -> Tensor:
-    """Bilinear, pixel centres kept."""
-    return F.interpolate(x, scale_factor=scale, mode="bilinear", align_corners=False)
-
-
 class ImageEncoder(nn.Module):
     """Backbone and neck. The neck adds the coarser stride's context to the finer ones, so that matching at 8 knows
     what a thing is and not only how it looks.
@@ -199,9 +177,9 @@ class ImageEncoder(nn.Module):
         self.backbone, channels = build_backbone(config)
         widths = [config.width_at(s) for s in (4, 8, 16, 32)]
         self.lateral = nn.ModuleList(
-            nn.Sequential(nn.Conv2d(c, w, 1), nn.GroupNorm(8, w)) for c, w in zip(channels, widths, strict=True)
+            nn.Sequential(Pointwise(c, w), nn.GroupNorm(8, w)) for c, w in zip(channels, widths, strict=True)
         )
-        self.descend = nn.ModuleList(nn.Conv2d(widths[i + 1], widths[i], 1) for i in range(3))
+        self.descend = nn.ModuleList(Pointwise(widths[i + 1], widths[i]) for i in range(3))
         self.refine = nn.ModuleList(ResidualBlock(w) for w in widths[1:])
 
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Features:

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from devos.model.config import MATCHING_STRIDES, ModelConfig
 from devos.model.encoder import Features
+from devos.model.layers import Pointwise
 
 
 class Values(NamedTuple):
@@ -45,10 +46,8 @@ class IdentityEncoder(nn.Module):
         self.join = nn.ModuleDict()
         for stride in MATCHING_STRIDES:
             width = config.width_at(stride)
-            self.embed[f"s{stride}"] = nn.Conv2d(slots * self.folds[stride] ** 2, width, 1)
-            self.join[f"s{stride}"] = nn.Sequential(
-                nn.Conv2d(2 * width, width, 1), nn.GELU(), nn.Conv2d(width, width, 1)
-            )
+            self.embed[f"s{stride}"] = Pointwise(slots * self.folds[stride] ** 2, width)
+            self.join[f"s{stride}"] = nn.Sequential(Pointwise(2 * width, width), nn.GELU(), Pointwise(width, width))
 
     def forward(self, features: Features, probabilities: Float[Tensor, "b slots h4 w4"]) -> Values:
         """Values at strides 8, 16, 32 of a frame whose masks are known."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from devos.model.config import MATCHING_STRIDES, ModelConfig
+from devos.model.layers import Pointwise
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class FlowEncoder(nn.Module):
         )
         self.down16 = nn.Sequential(nn.Conv2d(inner, inner, 3, stride=2, padding=1), nn.GELU())
         self.down32 = nn.Sequential(nn.Conv2d(inner, inner, 3, stride=2, padding=1), nn.GELU())
-        self.heads = nn.ModuleDict({f"s{s}": nn.Conv2d(inner, config.width_at(s), 1) for s in MATCHING_STRIDES})
+        self.heads = nn.ModuleDict({f"s{s}": Pointwise(inner, config.width_at(s)) for s in MATCHING_STRIDES})
         for head in self.heads.values():
             assert isinstance(head, nn.Conv2d) and head.bias is not None
             nn.init.zeros_(head.weight)
