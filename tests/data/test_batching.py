@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,15 +9,16 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from devos.data.augment import degrade, jitter_light
-from devos.data.batching import Batches, ClipsConfig, Shard, Stage, collate
+from devos.data.augment import degrade, jitter_light, move_light
+from devos.data.batching import Batches, ClipsConfig, Shard, Stage, _pick_photos, collate
 from devos.data.catalog import find_videos
 from devos.data.clips import VOID, Clip
 from devos.data.index import TrainingVideo
 from devos.data.mixing import MergeConfig, Mix, Part, davis_youtube
 from devos.data.photo_sets import list_photos
 from devos.data.sampler import Curriculum
-from devos.data.sources import Videos
+from devos.data.sources import Photos, Videos
+from devos.data.synthetic import SyntheticConfig
 from devos.errors import InputError, MaskError, OptionError, VideoError
 
 STAGES = (
@@ -159,6 +161,41 @@ def test_a_mix_with_a_merge_gives_clips_of_two_videos(video_root):
 def test_merged_clips_fit_the_slots(video_root):
     batches = merging(video_root, num_slots=2)
     assert all(batches[i].used.sum(1).max() <= 3 for i in range(3))
+
+
+def test_a_folder_is_where_things_of_one_kind_come_from(tmp_path, photo_root):
+    shutil.copytree(photo_root / "things", photo_root / "others")
+    source = Photos(list_photos("own", photo_root).photos)
+    assert [{item.image.parent.parent.name for item in items} for items in source.folders] == [{"others"}, {"things"}]
+    for share, kinds in ((1.0, {1}), (0.0, {1, 2})):
+        config = SyntheticConfig(max_layers=4, same_set=share)
+        picked = [_pick_photos(source, config, np.random.default_rng(seed)) for seed in range(30)]
+        assert {len(photos) for photos in picked} == {2, 3, 4, 5}
+        assert {len({photo.mask.parent for photo in photos[1:]}) for photos in picked} == kinds
+
+
+def test_look_alikes_of_the_same_video_are_objects_of_their_own(video_root):
+    part = Part(source="mine", share=1.0, merge=MergeConfig(look_alike=1.0))
+    stage = Stage(until=1.0, length=3, max_objects=1, max_gap=2, mix=Mix(parts=(part,)))
+    found = Videos(tuple(TrainingVideo(video) for video in find_videos(video_root)))
+    batches = Batches(replace(CONFIG, stages=(stage,), zoom=(1.0, 1.0)), {"mine": found})
+    clips = [batches.clip(i, place) for i in range(6) for place in range(2)]
+    twice = [clip for clip in clips if clip.num_objects == 2]
+    assert len(twice) >= 6
+    assert {clip.source for clip in twice} == {"ant + ant", "bee + bee"}
+
+
+def test_light_moves_over_the_scene_smoothly_and_by_chance_alone():
+    images = np.full((4, 32, 32, 3), 150, np.uint8)
+    one, same, other = (move_light(images, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+    many = np.stack([move_light(images, np.random.default_rng(seed)) for seed in range(20)]).astype(int)
+    uneven, changing = many.std((2, 3)).mean(), np.abs(np.diff(many, axis=1)).mean()
+    assert uneven > 3
+    assert 0.3 < changing < 15
+    # It is nowhere night, and seldom dazzling.
+    assert 40 < many.mean((1, 2, 3, 4)).min() < many.mean((1, 2, 3, 4)).max() < 230
 
 
 def test_a_video_that_goes_bad_while_training_is_an_error_that_names_it(video_root):

@@ -10,7 +10,7 @@ from devos.data.catalog import find_videos
 from devos.data.clips import VOID, Footage, choose_objects, keep_objects
 from devos.data.footage import shoot
 from devos.data.index import TrainingVideo
-from devos.data.merge import merge
+from devos.data.merge import merge, merge_look_alike
 from devos.data.sampler import Pick, pick_frames
 from devos.errors import MaskError, VideoError
 
@@ -144,6 +144,41 @@ def test_an_object_that_a_pasted_one_hides_at_first_is_no_object_and_one_hidden_
     later = merge(FIRST, replace(hiding, labels=hiding.labels[::-1].copy()), 10)
     assert later.num_objects == 2
     assert later.labels[0, 5, 25] == 1
+
+
+def test_what_is_merged_behind_is_seen_only_where_the_first_clip_has_nothing():
+    second = footage(99, [0, 0, 1, 1], [0, 2, 2, 0], [3, 0, 0, 0], [0, 0, 0, 0])
+    merged = merge(FIRST, second, 10, behind=True)
+    # 3 lies on void and 1 is hidden, so that neither is an object.
+    assert fields(merged) == [[0, 0, 1, 1], [0, 3, 2, 2], [255, 255, 2, 2], [0, 0, 0, 0]]
+    assert (merged.images[0, ::10, ::10, 0] == [[10] * 4, [10, 99, 10, 10], [10] * 4, [10] * 4]).all()
+
+
+def look_alikes(seeds: range) -> list[Footage]:
+    again = footage(99, [0, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 0])
+    return [merge_look_alike(FIRST, again, 10, np.random.default_rng(seed)) for seed in seeds]
+
+
+def test_look_alikes_lie_elsewhere_in_front_or_behind_and_never_take_an_id():
+    found = look_alikes(range(40))
+    places = set()
+    for merged in found:
+        own = (FIRST.labels > 0) & (FIRST.labels != VOID)
+        kept = np.where(own & (merged.labels < 3), merged.labels == FIRST.labels, True)
+        assert kept.all()
+        copy = merged.labels == 3
+        assert (merged.images[~copy] == 10).all()
+        assert (np.abs(merged.images[copy].astype(int) - 99) < 80).all()
+        places.add(copy.tobytes())
+    assert len(places) > 30
+    covers = [(merged.labels[(FIRST.labels > 0) & (FIRST.labels != VOID)] == 3).any() for merged in found]
+    assert 3 < sum(covers) < 37
+    assert np.array_equal(look_alikes(range(1))[0].labels, found[0].labels)
+
+
+def test_what_the_border_cuts_is_no_look_alike():
+    cut = footage(99, [0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0])
+    assert merge_look_alike(FIRST, cut, 10, np.random.default_rng(0)) is FIRST
 
 
 def test_clips_of_different_sizes_are_not_merged(video):

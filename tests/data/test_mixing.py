@@ -116,6 +116,19 @@ def test_a_source_of_one_video_has_no_partner(videos):
     assert {draw.partner for draw in draws(mix, {"a": videos([2])}, 0.0, 50)} == {None}
 
 
+def test_look_alikes_have_a_share_of_their_own_and_change_no_other_draw(videos):
+    def found(merge):
+        mix = Mix(parts=(Part(source="a", share=1.0, merge=merge),))
+        return draws(mix, {"a": videos([1, 2, 3])}, 0.0, 2000)
+
+    both = found(MergeConfig(probability=0.4, look_alike=0.3))
+    assert is_rate(sum(draw.look_alike for draw in both), 2000, 0.3)
+    assert is_rate(sum(draw.partner is not None for draw in both), 2000, 0.4)
+    assert not any(draw.look_alike for draw in found(MergeConfig(probability=0.4)))
+    with pytest.raises(ValueError, match=r"look_alike is in \[0, 1\]"):
+        MergeConfig(look_alike=-0.1)
+
+
 def mose_only(mix):
     """MOSE as it is in a mix, without the others, so that every draw tells something."""
     return Mix(parts=tuple(part for part in mix.parts if part.source == "mose"))

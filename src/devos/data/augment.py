@@ -46,18 +46,30 @@ def move_light(images: UInt8[np.ndarray, "t h w 3"], rng: np.random.Generator) -
 
 
 def degrade(images: UInt8[np.ndarray, "t h w 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "t h w 3"]:
-    """Sometimes blur, noise or compression, as cameras and codecs do."""
+    """Sometimes out of focus, coarse, noisy or compressed, as lenses, sensors and codecs do."""
     out = images
     if rng.random() < 0.15:
-        sigma = float(rng.uniform(0.5, 1.6))
-        out = np.stack([cv2.GaussianBlur(image, (0, 0), sigma) for image in out])
+        # The focus changes over the clip.
+        sigmas = np.linspace(rng.uniform(0.4, 1.6), rng.uniform(0.4, 1.6), len(out))
+        out = np.stack([cv2.GaussianBlur(image, (0, 0), float(s)) for image, s in zip(out, sigmas, strict=True)])
+    if rng.random() < 0.08:
+        out = _coarse(out, float(rng.uniform(1.3, 2.5)))
     if rng.random() < 0.15:
-        noise = rng.normal(0, rng.uniform(2, 9), (*out.shape[:3], 1)).astype(np.float32)
+        channels = 3 if rng.random() < 0.5 else 1
+        noise = rng.standard_normal((*out.shape[:3], channels), np.float32) * np.float32(rng.uniform(2, 9))
         out = np.clip(out + noise, 0, 255).astype(np.uint8)
     if rng.random() < 0.25:
-        quality = int(rng.integers(25, 80))
+        quality = int(rng.integers(18, 80))
         out = np.stack([_recompress(image, quality) for image in out])
     return out
+
+
+def _coarse(images: UInt8[np.ndarray, "t h w 3"], factor: float) -> UInt8[np.ndarray, "t h w 3"]:
+    """As if taken with so many times fewer pixels each way."""
+    height, width = images.shape[1:3]
+    small = max(2, round(width / factor)), max(2, round(height / factor))
+    shrunk = [cv2.resize(image, small, interpolation=cv2.INTER_AREA) for image in images]
+    return np.stack([cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR) for image in shrunk])
 
 
 def _recompress(image: UInt8[np.ndarray, "h w 3"], quality: int) -> UInt8[np.ndarray, "h w 3"]:

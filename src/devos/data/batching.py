@@ -17,7 +17,7 @@ from devos.data.augment import degrade, jitter_light, move_light
 from devos.data.catalog import VideoInfo
 from devos.data.clips import VOID, Clip, Footage
 from devos.data.footage import estimate_flow, shoot
-from devos.data.merge import merge
+from devos.data.merge import merge, merge_look_alike
 from devos.data.mixing import Mix, videos_and_photos
 from devos.data.photos import PhotoSource
 from devos.data.sampler import Curriculum, Draw, Sampler, pick_frames
@@ -27,6 +27,8 @@ from devos.errors import MaskError, OptionError
 
 _SLOTS = 1
 """Tells the random state of a clip's slots from that of the clip itself."""
+_WHOLE = (1.0, 1.0)
+"""How much a video is enlarged where its objects are to be seen whole."""
 _TRIES = 50
 """Made-up scenes that are tried for one with an object to follow."""
 
@@ -177,6 +179,9 @@ class Batches(Dataset[Batch]):
         if draw.partner is not None:
             other = self._shoot(stage, source, draw.partner, max_gap, rng)
             footage = merge(footage, other, self._config.num_slots)
+        if draw.look_alike:
+            again = self._shoot(stage, source, draw.video, max_gap, rng, _WHOLE)
+            footage = merge_look_alike(footage, again, self._config.num_slots, rng)
         images = degrade(jitter_light(footage.images, rng), rng)
         return Clip(images, footage.labels, *estimate_flow(images), footage.source)
 
@@ -187,12 +192,13 @@ class Batches(Dataset[Batch]):
         return sampler.draw(self._config.progress(index), rng), rng
 
     def _shoot(
-        self, stage: Stage, source: Videos, video: int | None, max_gap: int, rng: np.random.Generator
-    ) -> Footage:
+        self, stage: Stage, source: Videos, video: int | None, max_gap: int, rng: np.random.Generator,
+        zoom: tuple[float, float] | None = None,
+    ) -> Footage:  # fmt: skip
         assert video is not None, "a source of videos gives one"
         chosen = source.items[video]
         pick = pick_frames(chosen, stage.length, max_gap, stage.max_objects, rng, steady=stage.gaps.steady)
-        return shoot(chosen, pick, self._config.size, self._config.zoom, rng)
+        return shoot(chosen, pick, self._config.size, zoom or self._config.zoom, rng)
 
     def _make(self, stage: Stage, source: Photos, rng: np.random.Generator) -> Clip:
         config = replace(self._config.synthetic, size=self._config.size, length=stage.length,

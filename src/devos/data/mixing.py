@@ -64,10 +64,14 @@ class MergeConfig:
 
     probability: float = 0.0
     """Share of the clips that are merged."""
+    look_alike: float = 0.0
+    """Share of the clips into which the video's own objects are merged once more, from another time, as objects of
+    their own: look-alikes that really move. Not in the paper."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.probability <= 1:
-            raise ValueError(f"probability is in [0, 1], got {self.probability}")
+        for name in ("probability", "look_alike"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is in [0, 1], got {getattr(self, name)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +85,7 @@ class Part:
     odds: Alike | ByLength | ByObjects = field(default_factory=Alike)
     """Which of the source's videos; of no account for photos."""
     merge: MergeConfig = field(default_factory=MergeConfig)
-    """Merging with another video of the same source; of no account for photos."""
+    """Merging with another video of the same source, or with itself; of no account for photos."""
     required: bool = True
     """Whether a run without the source is refused; otherwise the other parts take its share."""
 

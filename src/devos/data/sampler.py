@@ -51,6 +51,8 @@ class Draw:
     """Which video of the source; None where the source has photos."""
     partner: int | None = None
     """Another video of the source, whose objects are merged in."""
+    look_alike: bool = False
+    """Whether the video's own objects are merged in, from another time."""
 
 
 class Sampler:
@@ -81,11 +83,12 @@ class Sampler:
         if name not in self._odds:
             return Draw(name, None)
         video = _pick(self._odds[name], rng)
-        count = len(self._odds[name])
-        if count < 2 or rng.random() >= self._parts[name].merge.probability:
-            return Draw(name, video)
-        other = int(rng.integers(count - 1))
-        return Draw(name, video, other + (other >= video))
+        merge, count = self._parts[name].merge, len(self._odds[name])
+        partner = None
+        if count >= 2 and rng.random() < merge.probability:
+            other = int(rng.integers(count - 1))
+            partner = other + (other >= video)
+        return Draw(name, video, partner, bool(merge.look_alike and rng.random() < merge.look_alike))
 
 
 @dataclass(frozen=True)

@@ -66,9 +66,11 @@ class SyntheticConfig:
             value = getattr(self, name)
             if not 0 <= value <= 1:
                 raise ValueError(f"{name} is a share in [0, 1], got {value}")
+        if self.crowd + self.mates > 1:
+            raise ValueError(f"crowd and mates together are a share of all clips, got {self.crowd} and {self.mates}")
         least, most = self.crowd_size
         if not 1 <= least <= most:
-            raise ValueError(f"a crowd has from 1 on to as many members as it likes, got {self.crowd_size}")
+            raise ValueError(f"a crowd has at least 1 member and at most no fewer than at least, got {self.crowd_size}")
 
 
 SHARES = ("flow_exact", "least_area", "crowd", "mates", "same_set", "look_alike", "occluder", "leave", "blink",

@@ -48,14 +48,14 @@ def crowd_of_mates(setting: Setting, rng: np.random.Generator) -> list[Layer]:
 
 def _height(count: int, setting: Setting, rng: np.random.Generator) -> float:
     """The typical longer side of a member, in pixels, if it is slender."""
-    share = rng.uniform(0.3, 0.85) if count < 5 else rng.uniform(0.25, 0.7)
+    share = rng.uniform(0.4, 0.9) if count < 5 else rng.uniform(0.3, 0.75)
     return float(share * setting.config.size)
 
 
 def _room(photo: Photo, label: int, count: int, setting: Setting) -> float:
     """What to multiply a member's longer side by, in (0, 1], so that the crowd is not broader than twice the frame."""
     _, _, width, height = cv2.boundingRect((photo.labels == label).astype(np.uint8))
-    return min(1.0, 2.5 / count * float(max(width, height)) / float(width))
+    return min(1.0, 3.0 / count * float(max(width, height)) / float(width))
 
 
 def _let_them_pass(

@@ -96,7 +96,7 @@ def _bleed(rgb: Rgb, alpha: Alpha) -> Rgb:
 def tinted(cutout: Cutout, rng: np.random.Generator) -> Cutout:
     """Another instance of the thing: often in exactly the same colours, otherwise lighter, darker or of another hue."""
     kind = rng.random()
-    if kind < 0.4:
+    if kind < 0.35:
         return cutout
     gains = np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.06, 3))
     levels = np.clip(np.arange(256)[:, None] * gains + rng.normal(0, 8), 0, 255).astype(np.uint8)
@@ -105,6 +105,13 @@ def tinted(cutout: Cutout, rng: np.random.Generator) -> Cutout:
         hsv = cv2.cvtColor(rgb, cv2.COLOR_RGB2HSV)
         hsv[..., 0] = (hsv[..., 0].astype(int) + int(rng.integers(-18, 19))) % 180
         rgb = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+    if rng.random() < 0.4:
+        # Above or below some height only, as another jacket over the same trousers.
+        height = len(rgb)
+        down = np.linspace(-1, 1, height, dtype=np.float32)[:, None] * rng.choice((-1, 1))
+        share = np.broadcast_to(np.clip(0.5 + 10 * (down - rng.uniform(-0.4, 0.4)), 0, 1), rgb.shape[:2])
+        share = np.ascontiguousarray(share, dtype=np.float32)
+        rgb = cv2.blendLinear(rgb, cutout.rgb, share, 1 - share)
     return Cutout(rgb, cutout.alpha)
 
 
