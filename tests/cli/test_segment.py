@@ -95,7 +95,7 @@ def test_the_record_says_what_ran_on_what_and_how_long(segment, out, clip, weigh
     assert len(run["model"]["sha256"]) == 64 and run["model"]["name"] == "devos-t"
     assert run["versions"].keys() >= {"devos", "python", "torch", "numpy", "opencv", "av"}
     assert run["timings"].keys() >= {"decode", "flow", "network", "masks", "write_masks", "write_overlay"}
-    assert sum(run["timings"].values()) == pytest.approx(run["seconds"], abs=0.1)
+    assert sum(run["timings"].values()) >= run["seconds"] - 0.1  # more where parts ran side by side
 
 
 def test_several_views_of_each_frame_are_recorded_and_change_the_result(segment, out):

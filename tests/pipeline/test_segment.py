@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import json
+import time
+import weakref
 from fractions import Fraction
 from itertools import pairwise
 
@@ -10,7 +12,10 @@ import pytest
 from PIL import Image
 
 import devos
-from devos.errors import OptionError
+from devos.engine.session import Session
+from devos.errors import OptionError, OutputError, VideoError
+from devos.frames import Frame, FrameSize, MaskFrame
+from devos.io import MaskFolder, VideoReader
 
 
 @pytest.fixture
@@ -35,6 +40,17 @@ def test_progress_is_told_after_each_frame(segmenter, clip, tmp_path):
     assert all(earlier.seconds < later.seconds for earlier, later in pairwise(told))
 
 
+def assert_whole(out, num_frames, read_video):
+    """Every result has so many frames, and no file is half written."""
+    assert json.loads((out / "run.json").read_text())["num_frames"] == num_frames
+    assert len(list((out / "masks").iterdir())) == num_frames
+    assert all(np.asarray(Image.open(mask)).shape == (64, 96) for mask in (out / "masks").iterdir())
+    assert len(read_video(out / "overlay.mp4")[1]) == num_frames
+    with (out / "objects.csv").open(newline="") as file:
+        assert len(list(csv.DictReader(file))) == num_frames
+    assert not list(out.rglob("*partial*"))
+
+
 def test_an_interruption_leaves_every_result_readable_and_is_passed_on(segmenter, clip, tmp_path, read_video):
     out = tmp_path / "out"
 
@@ -43,13 +59,123 @@ def test_an_interruption_leaves_every_result_readable_and_is_passed_on(segmenter
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        devos.segment(clip / "clip.mp4", clip / "first.png", out, model=segmenter, progress=stop)
+        devos.segment(clip / "frames", clip / "first.png", out, model=segmenter, progress=stop)
     record = json.loads((out / "run.json").read_text())
-    assert record["status"] == "interrupted" and record["num_frames"] == 3
-    assert len(list((out / "masks").iterdir())) == 3
-    assert len(read_video(out / "overlay.mp4")[1]) == 3
-    with (out / "objects.csv").open(newline="") as file:
-        assert len(list(csv.DictReader(file))) == 3
+    assert record["status"] == "interrupted"
+    assert 3 <= record["num_frames"] < 8  # what was followed by then is written
+    assert_whole(out, record["num_frames"], read_video)
+
+
+# Side by side
+
+
+def test_side_by_side_gives_the_bits_of_one_after_the_other(segmenter, clip, tmp_path):
+    """With several views, and masks given in the middle, so that all that is prepared ahead is used."""
+    several = segmenter.with_settings(flip=True)
+    summary = devos.segment(clip / "clip.mp4", clip / "first.png", tmp_path / "out", model=several)
+    with devos.open_video(clip / "clip.mp4") as video:
+        given = {0: np.asarray(Image.open(clip / "first.png"))}
+        alone = list(several.session().run(video, given))
+    assert len(alone) == summary.num_frames == 8
+    for masks in alone:
+        assert np.array_equal(np.asarray(Image.open(summary.masks / f"{masks.name}.png")), masks.labels)
+    with summary.table.open(newline="") as file:
+        confidences = [float(row["confidence"]) for row in csv.DictReader(file)]
+    assert confidences == [masks.scores[0].confidence for masks in alone]
+
+
+def test_a_frame_that_cannot_be_read_is_told_after_all_before_it_are_written(segmenter, clip, tmp_path, read_video):
+    (clip / "frames" / "f6.png").write_bytes((clip / "frames" / "f6.png").read_bytes()[:300])
+    with pytest.raises(VideoError, match=r"frame f6\.png cannot be read .*--skip-bad-frames"):
+        devos.segment(clip / "frames", clip / "first.png", tmp_path / "out", model=segmenter)
+    assert_whole(tmp_path / "out", 5, read_video)
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["status"] == "failed"
+
+
+def test_only_bad_frames_before_the_end_of_the_results_are_told_of(segmenter, clip, tmp_path, monkeypatch):
+    for name in ("f2.png", "f6.png"):
+        (clip / "frames" / name).write_bytes((clip / "frames" / name).read_bytes()[:300])
+    options = {"model": segmenter, "skip_bad_frames": True, "overlay": False}
+    summary = devos.segment(clip / "frames", clip / "first.png", tmp_path / "all", **options)
+    assert [skipped["frame"] for skipped in summary.skipped] == ["f2.png", "f6.png"]
+    assert summary.num_frames == 6
+    step = Session.step
+
+    def fail_on_f4(session, frame, labels):
+        if frame.frame.name == "f4":
+            time.sleep(0.2)  # f6 was found to be bad by now
+            raise RuntimeError("no memory")
+        return step(session, frame, labels)
+
+    monkeypatch.setattr(Session, "step", fail_on_f4)
+    with pytest.raises(RuntimeError, match="no memory"):
+        devos.segment(clip / "frames", clip / "first.png", tmp_path / "some", **options)
+    record = json.loads((tmp_path / "some" / "run.json").read_text())
+    assert record["num_frames"] == 2 and [skipped["frame"] for skipped in record["skipped"]] == ["f2.png"]
+
+
+def test_what_cannot_be_written_ends_the_run_and_the_frames_before_are_whole(
+    segmenter, clip, tmp_path, monkeypatch, read_video
+):
+    write = MaskFolder.write
+
+    def fill_the_disk(folder, masks):
+        if masks.index == 3:
+            raise OutputError("the disk is full")
+        write(folder, masks)
+
+    monkeypatch.setattr(MaskFolder, "write", fill_the_disk)
+    with pytest.raises(OutputError, match="the disk is full"):
+        devos.segment(clip / "frames", clip / "first.png", tmp_path / "out", model=segmenter)
+    assert_whole(tmp_path / "out", 3, read_video)
+
+
+@pytest.mark.parametrize("slow", ["reading", "the network", "writing"])
+def test_however_long_the_video_few_of_its_frames_are_held(segmenter, clip, tmp_path, monkeypatch, pictures, slow):
+    """Frames live as long as someone holds them; most are held where writing is slow, for then both queues fill."""
+    living, most, pause = set(), 0, lambda part: time.sleep(0.001 * (part == slow))
+    picture = pictures(1)[0]
+
+    class Film(VideoReader):
+        fps, size, names, num_frames, num_frames_is_exact = Fraction(25), FrameSize(64, 96), None, None, False
+
+        def _read(self):
+            for index in range(300):
+                pause("reading")
+                frame = Frame(index, index / 25, f"{index:05d}", picture.copy())
+                living.add(index)
+                weakref.finalize(frame, living.discard, index)
+                yield frame
+                del frame
+
+    follow = Session.step
+
+    def step(session, prepared, labels):
+        nonlocal most
+        if labels is not None:
+            return follow(session, prepared, labels)
+        pause("the network")
+        most = max(most, len(living))
+        frame = prepared.frame
+        return MaskFrame(frame.index, frame.time_s, frame.name, np.zeros((64, 96), np.uint16), ())
+
+    film = Film(clip / "clip.mp4", skip_bad_frames=False, on_skip=None)
+    monkeypatch.setattr("devos.pipeline.segment.open_video", lambda *_, **__: film)
+    monkeypatch.setattr(Session, "step", step)
+    monkeypatch.setattr(MaskFolder, "write", lambda *_: pause("writing"))
+    options = {"model": segmenter, "flow": "none", "overlay": False}
+    summary = devos.segment(clip / "clip.mp4", clip / "first.png", tmp_path / "out", **options)
+    assert summary.num_frames == 300
+    assert 1 <= most <= 9
+
+
+def test_time_is_told_by_part_whichever_thread_it_was_spent_in(segmenter, clip, tmp_path):
+    summary = devos.segment(clip / "clip.mp4", clip / "first.png", tmp_path / "out", model=segmenter)
+    parts = {"check", "load", "decode", "resize", "flow", "waiting", "network", "masks", "write_masks", "write_overlay"}
+    assert set(summary.timings) == parts | {"other"}
+    assert all(seconds > 0 for part, seconds in summary.timings.items() if part not in ("load", "resize", "other"))
+    in_turn = ("check", "load", "network", "masks", "waiting", "other")
+    assert sum(summary.timings[part] for part in in_turn) == pytest.approx(summary.seconds, abs=0.02)
 
 
 def test_a_bug_is_recorded_and_passed_on(segmenter, clip, tmp_path):

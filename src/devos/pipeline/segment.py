@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -12,21 +12,25 @@ from typing import Any
 
 import torch
 
+from devos.engine.prepared import PreparedFrame
 from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, load
-from devos.engine.session import Session
+from devos.engine.session import Labels, Session
 from devos.errors import MaskError, OptionError, OutputError
-from devos.frames import frame_name
+from devos.frames import Frame, MaskFrame, frame_name
 from devos.io import GivenMasks, VideoReader, open_video, prepare_output, read_masks, write_json
 from devos.io.files import MASKS_FOLDER, OBJECTS_FILE, OVERLAY_FILE, RUN_FILE
 from devos.pipeline.results import Clock, Results
+from devos.pipeline.stages import ReadAhead, WriteBehind
 from devos.pipeline.versions import versions
 
 _HIGHEST_FPS = 1000
+_MOST_WAITING = 2
+"""Frames that wait for the network, and frames that wait to be written. One would do if each took equally long."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run has come; told after each frame."""
+    """How far a run has come; told for each frame, some moments after it is written."""
 
     num_done: int
     """Frames that are written."""
@@ -55,7 +59,10 @@ class RunSummary:
     fps: float
     """Frames followed in a second, reading and writing included, loading not."""
     timings: dict[str, float]
-    """Seconds by part. Where a GPU works beside the CPU, what waits for it shows in `masks`."""
+    """Seconds that each part took. `decode`, `resize` and `flow` are done ahead of the network, `write_masks` and
+    `write_overlay` behind it, by threads of their own, so that all parts may add up to more than `seconds`. `waiting`:
+    the network's thread waited for one of them. Where a GPU works beside the CPU, what waits for it shows in `masks`.
+    `other`: the rest of the network's thread."""
     skipped: tuple[dict[str, str], ...]
     """Bad frames that were left out: name and reason."""
     notes: tuple[str, ...]
@@ -126,6 +133,17 @@ def segment(
         return run.to_the_end(progress or (lambda _: None))
 
 
+@dataclass(frozen=True)
+class _Coming:
+    """A frame that was read ahead."""
+
+    prepared: PreparedFrame
+    labels: Labels | None
+    """What is given for it."""
+    num_skipped: int
+    """Bad frames before it."""
+
+
 @dataclass
 class _Run:
     """One video on its way; everything has been checked."""
@@ -142,6 +160,10 @@ class _Run:
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     num_frames: int = 0
     """Frames that are written."""
+    num_told: int = 0
+    """Frames that `progress` was told of."""
+    num_skipped: int = 0
+    """Bad frames before the one that the network has come to; those after it are no part of the results."""
     seconds_following: float = 0.0
     unused_masks: set[int] = field(default_factory=set)
     """Indices of the marked frames that the video turned out not to have; known at its end."""
@@ -159,25 +181,65 @@ class _Run:
         return self.summary()
 
     def _follow(self, progress: Callable[[Progress], None]) -> None:
-        """Read, follow, write; one frame at a time."""
-        before, unused = self.clock.total, set(self.given)
+        """Read, follow, write, side by side: the network in this thread, what comes before and after it in others.
+
+        However this ends, every frame that was followed is written, and no thread is left.
+        """
+        begun, unused = self.clock.total, set(self.given)
         results = Results(
             self.out, self.reader.fps, self.reader.size, overlay=self.choices["overlay"], clock=self.clock
         )
-        with results:
-            frames = iter(self.reader)
+
+        def tell() -> None:
+            while self.num_told < results.num_frames:
+                self.num_told += 1
+                progress(Progress(self.num_told, self.reader.num_frames, self.clock.total - begun))
+
+        def write(pair: tuple[Frame, MaskFrame]) -> None:
+            results.write(*pair)
+
+        try:
+            with results:
+                with (
+                    WriteBehind(write, most=_MOST_WAITING) as writer,
+                    ReadAhead(self._read(), most=_MOST_WAITING) as coming,
+                ):
+                    while (one := self._next(coming)) is not None:
+                        unused.discard(one.prepared.frame.index)
+                        masks = self.session.step(one.prepared, one.labels)
+                        with self.clock.part("waiting"):
+                            writer.put((one.prepared.frame, masks))
+                        tell()
+                tell()
+        finally:
+            self.num_frames, self.seconds_following = results.num_frames, self.clock.total - begun
+        self.unused_masks = unused
+
+    def _read(self) -> Generator[_Coming, None, None]:
+        """Every frame, prepared, and what is given for it."""
+        first, before = min(self.given), None
+        with closing(iter(self.reader)) as frames:
             while True:
                 with self.clock.part("decode"):
                     frame = next(frames, None)
                     labels = None if frame is None else self.given.get(frame.index)
-                self._refuse_if_nothing_to_follow(frame.index if frame else None)
                 if frame is None:
-                    break
-                unused.discard(frame.index)
-                results.write(frame, self.session.step(frame, labels))
-                self.num_frames, self.seconds_following = results.num_frames, self.clock.total - before
-                progress(Progress(self.num_frames, self.reader.num_frames, self.seconds_following))
-        self.seconds_following, self.unused_masks = self.clock.total - before, unused
+                    return
+                before = self.session.prepare(frame, before)
+                yield _Coming(before, labels, len(self.skipped))
+                if frame.index < first:  # nothing is followed yet, and the next needs no flow
+                    before = None
+
+    def _next(self, coming: ReadAhead[_Coming]) -> _Coming | None:
+        """The next frame; None at the end."""
+        one = None
+        try:
+            with self.clock.part("waiting"):
+                one = next(coming, None)
+        finally:
+            self.num_skipped = len(self.skipped) if one is None else one.num_skipped
+        self._refuse_if_nothing_to_follow(one.prepared.frame.index if one else None)
+        return one
 
     def _refuse_if_nothing_to_follow(self, index: int | None) -> None:
         """Stop where every marked frame was left out. `index`: of the frame to come; None at the end."""
@@ -190,7 +252,8 @@ class _Run:
     def summary(self) -> RunSummary:
         """What there is so far."""
         timings = {**self.clock.seconds, **self.session.timings}
-        timings["other"] = max(0.0, self.clock.total - sum(timings.values()))
+        in_turn = sum(timings.get(part, 0.0) for part in ("check", "load", "network", "masks", "waiting"))
+        timings["other"] = max(0.0, self.clock.total - in_turn)
         return RunSummary(
             out=self.out,
             masks=self.out / MASKS_FOLDER,
@@ -202,7 +265,7 @@ class _Run:
             seconds=round(self.clock.total, 3),
             fps=round(self.num_frames / self.seconds_following, 2) if self.num_frames else 0.0,
             timings={part: round(seconds, 3) for part, seconds in timings.items()},
-            skipped=tuple(self.skipped),
+            skipped=tuple(self.skipped[: self.num_skipped]),
             notes=self._notes(),
         )
 
@@ -211,10 +274,10 @@ class _Run:
         if (first := min(self.given)) > 0:
             notes.append(f"frames {self._name(0)} to {self._name(first - 1)} come before the first mask; "
                          "their masks are empty")  # fmt: skip
-        if self.skipped:
-            names = ", ".join(skipped["frame"] for skipped in self.skipped[:5])
-            count = "1 bad frame was" if len(self.skipped) == 1 else f"{len(self.skipped)} bad frames were"
-            more = ", ..." if len(self.skipped) > 5 else ""
+        if num_skipped := self.num_skipped:
+            names = ", ".join(skipped["frame"] for skipped in self.skipped[: min(5, num_skipped)])
+            count = "1 bad frame was" if num_skipped == 1 else f"{num_skipped} bad frames were"
+            more = ", ..." if num_skipped > 5 else ""
             notes.append(f"{count} left out, without a mask: {names}{more}")
         notes += [f"the mask for frame {self._name(i)} was not used: no such frame was read"
                   for i in sorted(self.unused_masks)]  # fmt: skip
