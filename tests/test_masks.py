@@ -86,14 +86,15 @@ def slow_full_size(background, objects, size):
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 40, 300])
-def test_a_few_objects_at_a_time_give_what_all_at_once_would(count):
+def test_one_object_at_a_time_gives_what_all_at_once_would(count):
     background, objects = split(soft(1, count + 1, sharpness=4))
     full = to_full_size(background, objects, FrameSize(9, 21), keep_probabilities=True)
     expected = slow_full_size(background, objects, (9, 21))
     assert torch.equal(full.winner, expected.argmax(0))
-    torch.testing.assert_close(full.certainty, expected.amax(0))
+    rounding = {"rtol": 1e-7 * count + 2e-6, "atol": 1e-6}  # of adding up so many
+    torch.testing.assert_close(full.certainty, expected.amax(0), **rounding)
     assert full.probabilities is not None
-    torch.testing.assert_close(full.probabilities, expected[1:])
+    torch.testing.assert_close(full.probabilities, expected[1:], **rounding)
 
 
 def test_probabilities_are_only_kept_when_they_are_asked_for():

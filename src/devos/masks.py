@@ -15,8 +15,6 @@ from torch.nn import functional as F
 from devos.frames import FrameSize
 
 _LEAST = 1e-4
-_CHUNK = 8
-"""Objects that are brought to full size at a time, so that memory does not grow with their number."""
 
 
 def shares(labels: UInt16[np.ndarray, "h w"] | UInt8[np.ndarray, "h w"], object_ids: Sequence[int],
@@ -62,25 +60,24 @@ class FullSize:
 
 def to_full_size(background: Float[Tensor, "h4 w4"], objects: Float[Tensor, "objects h4 w4"], size: FrameSize,
                  keep_probabilities: bool = False) -> FullSize:  # fmt: skip
-    """Which object is where at `size`. Interpolated as log-probabilities, never as labels; a few objects at a time."""
+    """Which object is where at `size`. Interpolated as log-probabilities, never as labels.
 
-    def enlarge(maps: Tensor) -> Tensor:
-        logs = maps.clamp(min=_LEAST).log()[None]
-        return F.interpolate(logs, tuple(size), mode="bilinear", align_corners=False)[0]
-
-    best = enlarge(background[None])[0]
-    total = best.exp()
-    winner = torch.zeros(tuple(size), dtype=torch.int64, device=best.device)
+    One object at a time, so that memory does not grow with their number.
+    """
+    # All are compared with the background, so that it need not be enlarged: interpolation is linear.
+    level = background.clamp(min=_LEAST).log()
+    best = torch.zeros(tuple(size), dtype=background.dtype, device=background.device)
+    total = torch.ones_like(best)
+    winner = torch.zeros_like(best, dtype=torch.int32)
     kept = []
-    for start in range(0, len(objects), _CHUNK):
-        chunk = enlarge(objects[start : start + _CHUNK])
-        odds = chunk.exp()
-        total = total + odds.sum(0)
-        value, row = chunk.max(0)
-        wins = value > best
-        winner = torch.where(wins, row + 1 + start, winner)
-        best = torch.where(wins, value, best)
+    for row, probability in enumerate(objects, 1):
+        above = (probability.clamp(min=_LEAST).log() - level)[None, None]
+        value = F.interpolate(above, tuple(size), mode="bilinear", align_corners=False)[0, 0]
+        winner.masked_fill_(value > best, row)
+        best = torch.maximum(best, value)
+        odds = value.exp()
+        total += odds
         if keep_probabilities:
             kept.append(odds)
-    probabilities = torch.cat(kept) / total if kept else None
-    return FullSize(winner, best.exp() / total, probabilities)
+    probabilities = torch.stack(kept) / total if kept else None
+    return FullSize(winner.long(), best.exp() / total, probabilities)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, UInt8, UInt16
+from jaxtyping import Float, Int64, UInt8, UInt16
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -24,13 +24,17 @@ def mask_frame(frame: Frame, answer: Float[Tensor, "rows h4 w4"], ids: Sequence[
     None if nothing was; it says where each of `named` is.
     """
     full = to_full_size(answer[0], answer[1:], frame.size, keep_probabilities)
-    marked = np.array([0, *ids], np.uint16)[full.winner.cpu().numpy()]
+    rows = full.winner.cpu().numpy()
+    marked = np.take(np.array([0, *ids], np.uint16), rows)
     soft = None if full.probabilities is None else full.probabilities.half().cpu().numpy()
     certainty = full.certainty.cpu().numpy()
     if labels is not None:
         marked, soft = _restore_given(marked, soft, labels, named, ids)
         certainty = np.where((labels > 0) | np.isin(marked, named), np.float32(1), certainty)
-    scores = _scores(ids, named if labels is not None else (), answer[1:], marked, certainty)
+        row = np.zeros(int(max(ids)) + 1, np.int64)
+        row[list(ids)] = np.arange(1, len(ids) + 1)
+        rows = row[marked]
+    scores = _scores(ids, named if labels is not None else (), answer[1:], rows, certainty)
     return MaskFrame(frame.index, frame.time_s, frame.name, marked, scores, soft)
 
 
@@ -49,15 +53,15 @@ def _restore_given(
 
 
 def _scores(ids: Sequence[int], given: Sequence[int], maps: Float[Tensor, "objects h4 w4"],
-            labels: UInt16[np.ndarray, "h w"],
+            rows: Int64[np.ndarray, "h w"],
             certainty: Float[np.ndarray, "h w"]) -> tuple[ObjectScore, ...]:  # fmt: skip
-    """Presence: the highest mean probability of a 3 x 3 neighbourhood at stride 4; what was given is certain."""
+    """Presence: the highest mean probability of a 3 x 3 neighbourhood at stride 4; what was given is certain.
+
+    `rows`: at each pixel 0 or 1 + the place of its object in `ids`.
+    """
     peaks = F.avg_pool2d(maps[:, None], 3, stride=1, padding=1, count_include_pad=False).amax((1, 2, 3)).tolist()
-    row = np.zeros(int(max(ids)) + 1, np.int64)
-    row[list(ids)] = np.arange(1, len(ids) + 1)
-    rows = row[labels].ravel()
-    counts = np.bincount(rows, minlength=len(ids) + 1)[1:]
-    sums = np.bincount(rows, weights=certainty.ravel(), minlength=len(ids) + 1)[1:]
+    counts = np.bincount(rows.ravel(), minlength=len(ids) + 1)[1:]
+    sums = np.bincount(rows.ravel(), weights=certainty.ravel(), minlength=len(ids) + 1)[1:]
     scores = []
     for object_id, peak, count, total in zip(ids, peaks, counts, sums, strict=True):
         presence = float(count > 0) if object_id in given else peak

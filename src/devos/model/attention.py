@@ -142,7 +142,8 @@ class Adva(nn.Module):
             projected.append(self.coarse_key(coarse.keys))
         scores = correlations(self.query(query), projected, at)
         logits = scores * self.sharpness.exp() + self.point_bias[:, None, None, :]
-        return Sampled(at.points, logits.softmax(-1))
+        # In the order in which rows are read, where they are: a softmax would bring it into that of the dimensions.
+        return Sampled(at.points, logits.permute(0, 2, 3, 1, 4).softmax(-1).permute(0, 3, 1, 2, 4))
 
     def _points(self, query: Tensor, flow_cells: Tensor) -> Float[Tensor, "b m h w p 2"]:
         """Flow offsets move the region of each query, semantic offsets shape it."""

@@ -50,9 +50,9 @@ class MaskHead(nn.Module):
     def __init__(self, width: int, slots: int, num_reads: int, inner: int = 16) -> None:
         super().__init__()
         self.inner = inner
-        self.direct = nn.Conv2d(width, slots, 1)
-        self.scene = nn.Conv2d(width, inner, 1)
-        self.own = nn.Conv2d(num_reads + 1, inner, 1)
+        self.direct = Pointwise(width, slots)
+        self.scene = Pointwise(width, inner)
+        self.own = Pointwise(num_reads + 1, inner)
         self.spread = nn.Conv2d(inner, inner, 3, padding=1, groups=inner)
         self.judge = nn.Conv2d(inner, 1, 3, padding=1)
         self.trust = nn.Parameter(torch.full((num_reads,), 0.3))
@@ -63,7 +63,7 @@ class MaskHead(nn.Module):
         """`reads`: log-odds of each of `slots` from each read, at this grid."""
         b, _, s, h, w = reads.shape
         assert self.direct.bias is not None
-        direct = F.conv2d(features, self.direct.weight[slots], self.direct.bias[slots])
+        direct = pointwise(features, self.direct.weight[slots], self.direct.bias[slots])
         logits = direct + torch.einsum("r,brshw->bshw", self.trust, reads)
         own = torch.cat([reads, logits[:, None]], 1).transpose(1, 2).reshape(b * s, -1, h, w)
         hidden = self.own(own).view(b, s, self.inner, h, w) + self.scene(features)[:, None]

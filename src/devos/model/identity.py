@@ -51,11 +51,13 @@ class IdentityEncoder(nn.Module):
 
     def forward(self, features: Features, probabilities: Float[Tensor, "b slots h4 w4"]) -> Values:
         """Values at strides 8, 16, 32 of a frame whose masks are known."""
+        probabilities = probabilities.contiguous(memory_format=torch.channels_last)
         return Values(*(self.value(stride, features.at(stride), probabilities) for stride in MATCHING_STRIDES))
 
     def value(self, stride: int, features: Tensor, probabilities: Float[Tensor, "b slots h4 w4"]) -> Tensor:
         """The values at one stride."""
         fold = self.folds[stride]
+        probabilities = probabilities.contiguous(memory_format=torch.channels_last)  # as all maps: no copies from here
         finest = F.avg_pool2d(probabilities, stride // 4 // fold) if stride // 4 > fold else probabilities
         identity = self.embed[f"s{stride}"](F.pixel_unshuffle(finest, fold))
         joined = self.join[f"s{stride}"](torch.cat([features, identity], 1))
