@@ -65,4 +65,4 @@ def test_crowds_need_videos_and_photos(devos, video_root, tmp_path):
     (tmp_path / "data" / "video-train").symlink_to(video_root)
     result = devos("ablate", "crowds", "--data", tmp_path / "data", "--root", video_root, "-o", tmp_path / "runs")
     assert result.exit_code == 2
-    assert "crowds needs video-train (videos) and static (photos" in result.stderr
+    assert "crowds needs both video-train (videos) and static (photos" in result.stderr

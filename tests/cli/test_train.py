@@ -12,7 +12,9 @@ import pytest
 import torch
 from PIL import Image
 
-from devos.model.checkpoint import read_weights
+from devos.model.checkpoint import read_weights, save_weights
+from devos.model.config import PRESETS, ModelConfig
+from devos.model.devos import DeVOS
 
 
 @pytest.fixture
@@ -32,10 +34,23 @@ def data(tmp_path: Path, pictures, square, monkeypatch) -> Path:
 
 
 @pytest.fixture
+def weights(tmp_path: Path, monkeypatch) -> Path:
+    """Weights of a small network that goes by the name of devos-t: what is tested is the command around it."""
+    config = ModelConfig(
+        name="devos-t", backbone="efficientnet-lite0", width=16, width_s8=16, width_s4=8, heads=(2, 4, 4),
+        points=(3, 3, 4), coarse_points=(2, 2, 0),
+    )  # fmt: skip
+    monkeypatch.setitem(PRESETS, "devos-t", lambda: config)
+    torch.manual_seed(0)
+    save_weights(DeVOS(config), tmp_path / "start.safetensors", {})
+    return tmp_path / "start.safetensors"
+
+
+@pytest.fixture
 def train(devos, data, weights, tmp_path):
     def run(*options: object, out: str = "run", recipe: str = "short-clips"):
         return devos(
-            "train", recipe, "-o", tmp_path / out, "--data", data, "--init", weights,
+            "train", recipe, "-o", tmp_path / out, "--data", data, "--init", weights, "--model", "devos-t",
             "--size", 64, "--workers", 0, "--device", "cpu", *options,
         )  # fmt: skip
 
@@ -123,7 +138,8 @@ def test_fine_tuning_starts_from_the_weights_that_come_with_devos(devos, data, t
 
 
 def test_data_sets_are_named_by_source_layout_and_place(devos, data, weights, tmp_path):
-    result = devos("train", "main-2", "-o", tmp_path / "run", "--init", weights, "--steps", 1, "--size", 64,
+    result = devos("train", "main-2", "-o", tmp_path / "run", "--init", weights, "--model", "devos-t", "--steps", 1,
+                   "--size", 64,
                    "--source", f"davis=davis-like:{data / 'video-train'}", "--workers", 0, "--device", "cpu",
                    "--source", f"youtube-vos=davis-like:{data / 'video-train'}")  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -168,6 +184,7 @@ def test_without_tensorboard_a_run_says_so_and_keeps_its_log(train, tmp_path, mo
 
 def test_what_cannot_be_trained_is_refused_in_one_line(devos, tmp_path, weights, data):
     out = tmp_path / "run"
+    small = ("train", "debug", "-o", out, "--data", data, "--init", weights, "--model", "devos-t")
     for arguments, fragment in (
         (("train", "nonsense", "-o", out, "--data", data), "laptop, short-clips, long-clips, debug"),
         (("train", "debug", "-o", out), "there is no videos and no photos; add --videos ROOT"),
@@ -180,8 +197,8 @@ def test_what_cannot_be_trained_is_refused_in_one_line(devos, tmp_path, weights,
         (("train", "debug", "-o", out, "--data", data, "--size", 50), "--size"),
         (("train", "debug", "-o", out, "--data", data, "--steps", 0), "--steps"),
         (("train", "debug", "-o", out, "--data", data, "--precision", "half"), "float32, bf16, fp16"),
-        (("train", "debug", "-o", out, "--data", data, "--init", weights, "--accumulate", 3), "--accumulate 3"),
-        (("train", "debug", "-o", out, "--data", data, "--init", weights, "--sharded"), "torchrun"),
+        ((*small, "--accumulate", 3), "--accumulate 3"),
+        ((*small, "--sharded"), "torchrun"),
         (("train", "debug", "-o", out, "--data", data, "--init", tmp_path / "no.safetensors"), "no.safetensors"),
     ):
         result = devos(*arguments)
