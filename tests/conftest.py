@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from PIL import Image
 from devos.model.checkpoint import save_weights
 from devos.model.config import devos_t
 from devos.model.devos import DeVOS
+from devos.runtimes import choose
 
 HEIGHT, WIDTH = 64, 96
 
@@ -49,6 +50,15 @@ def read_video() -> Callable[[Path], tuple[Fraction, list[np.ndarray]]]:
             return stream.average_rate, [frame.to_ndarray(format="rgb24") for frame in container.decode(stream)]
 
     return read
+
+
+@pytest.fixture(autouse=True, scope="session")
+def torch_unless_told_otherwise(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test makes graphs unless it asks for them, and none reads or writes the user's own cache of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DEVOS_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setattr(choose, "FASTEST", ())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,7 @@ from devos.runtimes.parts import GraphParts
 
 from .conftest import TINY, film, first_mask
 
+FASTEST = choose.FASTEST
 GRAPHS = ["onnx", pytest.param("openvino", marks=pytest.mark.skipif(
     not choose.installed_runtimes()["openvino"], reason="openvino is an extra"))]  # fmt: skip
 
@@ -31,27 +32,35 @@ def differ(ours: list[MaskFrame], theirs: list[MaskFrame]) -> float:
     return max(float(np.abs(a.probabilities - b.probabilities).max()) for a, b in zip(ours, theirs, strict=True))
 
 
+def areas(masks: MaskFrame, num_objects: int) -> np.ndarray:
+    return np.bincount(masks.labels.ravel(), minlength=num_objects + 1)[1:]
+
+
 @pytest.mark.parametrize("runtime", GRAPHS)
 def test_every_runtime_gives_what_torch_gives(on_torch: Segmenter, runtime: str) -> None:
     other = on_torch.with_settings(runtime=runtime)
     assert isinstance(other.parts, GraphParts) and other.settings.runtime == runtime
     for size in ((64, 96), (96, 64)):
         frames, given = film(8, *size), {0: first_mask(*size)}
-        # Frames enough for a full bank; the objects are told apart, and hints of rounding are no more than that.
-        assert differ(follow(other, frames, given), follow(on_torch, frames, given)) < 0.01
+        expected = follow(on_torch, frames, given)
+        assert areas(expected[7], 2).min() > 300  # there is something to compare, and the bank is full
+        assert differ(follow(other, frames, given), expected) < 0.01
 
 
 @pytest.mark.parametrize("runtime", GRAPHS)
 def test_objects_that_open_a_second_group_are_followed_too(on_torch: Segmenter, runtime: str) -> None:
     more = first_mask()
-    more[2:6, 70:90], more[40:60, 4:20], more[30:36, 40:60] = 3, 4, 5
+    more[:20, :18], more[30:, :18], more[:, 80:] = 3, 4, 5
     frames, given = film(5), {0: first_mask(), 2: more}
-    ours = follow(on_torch.with_settings(runtime=runtime), frames, given)
-    assert ours[4].probabilities.shape[0] == 5
-    assert differ(ours, follow(on_torch, frames, given)) < 0.01
+    expected = follow(on_torch, frames, given)
+    assert areas(expected[4], 5).min() > 50
+    assert differ(follow(on_torch.with_settings(runtime=runtime), frames, given), expected) < 0.01
 
 
-def test_auto_takes_graphs_on_a_cpu_and_torch_for_a_network_with_parts_taken_away(network: Path, home: Path) -> None:
+def test_auto_takes_graphs_on_a_cpu_and_torch_for_a_network_with_parts_taken_away(
+    network: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choose, "FASTEST", FASTEST)
     fastest = "openvino" if choose.installed_runtimes()["openvino"] else "onnx"
     assert load(network, size=64, device="cpu").settings.runtime == fastest
     ablated = home / "ablated.safetensors"
@@ -64,8 +73,9 @@ def test_auto_takes_graphs_on_a_cpu_and_torch_for_a_network_with_parts_taken_awa
 def test_a_runtime_that_is_not_there_is_refused_with_what_to_install(
     network: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choose, "_is_there", lambda package: package == "onnxruntime")
-    with pytest.raises(OptionError, match=r"openvino is not installed \(pip install 'devos\[openvino\]'\)"):
+    monkeypatch.setattr(choose, "_is_there", lambda package: package in ("onnx", "onnxruntime"))
+    monkeypatch.setattr(choose, "FASTEST", FASTEST)
+    with pytest.raises(OptionError, match=r"openvino, or onnx, is not installed \(pip install 'devos\[openvino\]'\)"):
         load(network, device="cpu", runtime="openvino")
     assert load(network, device="cpu").settings.runtime == "onnx"
     with pytest.raises(OptionError, match="no runtime is called 'tpu'; choose one of auto, torch, onnx, openvino"):

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from devos.cli.main import app
 from devos.engine.segmenter import Segmenter
+from devos.runtimes import export
 
 from .conftest import film, first_mask
 
@@ -49,7 +50,7 @@ def test_the_example_follows_objects_without_torch_as_devos_does(
         expected = session.step(frame, mask if t == 0 else None).labels
         found = np.asarray(Image.open(tmp_path / "out" / f"{t:05d}.png"))
         assert all(iou(found == i, expected == i) >= 0.995 for i in (0, 1, 2))
-    assert len(np.unique(expected)) == 3  # there is something to compare
+    assert np.bincount(expected.ravel()).min() > 500  # there is something to compare
 
 
 def test_the_manifest_tells_what_the_graphs_take_and_give(graphs: Path, network: Path) -> None:
@@ -65,12 +66,14 @@ def test_the_manifest_tells_what_the_graphs_take_and_give(graphs: Path, network:
         assert {i.name: i.shape for i in session.get_inputs()} == {n: i["shape"] for n, i in graph["inputs"].items()}
 
 
-def test_an_earlier_export_is_replaced_only_when_told_to_and_other_folders_never(graphs: Path, network: Path) -> None:
+def test_an_earlier_export_is_replaced_only_when_told_to_and_other_folders_never(
+    graphs: Path, network: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     again = ["export", "onnx", str(network), "-o", str(graphs)]
     refused = CliRunner().invoke(app, again)
     assert refused.exit_code == 2 and "holds an earlier export" in refused.output
     refused = CliRunner().invoke(app, ["export", "onnx", str(network), "-o", str(network.parent), "--overwrite"])
     assert refused.exit_code == 2 and "is no earlier export" in refused.output and network.is_file()
-    (graphs / "match.onnx").unlink()
+    monkeypatch.setattr(export, "_export", lambda *graph: graph[-1].write_bytes(b"new"))  # the real ones take seconds
     assert CliRunner().invoke(app, [*again, "--overwrite"]).exit_code == 0
-    assert (graphs / "match.onnx").is_file()
+    assert (graphs / "match.onnx").read_bytes() == b"new"

@@ -13,6 +13,7 @@ import torch
 
 from devos.model.devos import DeVOS
 from devos.runtimes.export import MANIFEST, write_graphs
+from devos.runtimes.graphs import INPUTS
 from devos.runtimes.sampling import Sampling
 
 _SOURCES = ("model/*.py", "runtimes/graphs.py", "runtimes/sampling.py", "runtimes/export.py")
@@ -60,6 +61,8 @@ def _is_whole(folder: Path) -> bool:
     try:
         graphs = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["graphs"]
         files = {folder / graph["file"]: graph["sha256"] for graph in graphs.values()}
-        return all(hashlib.sha256(path.read_bytes()).hexdigest() == sha256 for path, sha256 in files.items())
+        return files.keys() >= {folder / f"{name}.onnx" for name in INPUTS} and all(
+            hashlib.sha256(path.read_bytes()).hexdigest() == sha256 for path, sha256 in files.items()
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False

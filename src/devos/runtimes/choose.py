@@ -17,7 +17,9 @@ from devos.runtimes.parts import GraphParts
 Runtime = Literal["auto", "torch", "onnx", "openvino"]
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 _PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime"}
-"""What each runtime of graphs needs, the fastest first."""
+"""What each runtime of graphs needs."""
+FASTEST = ("openvino", "onnx")
+"""What `auto` tries before torch, in this order."""
 _log = logging.getLogger(__name__)
 
 
@@ -31,7 +33,8 @@ class Choice(NamedTuple):
 
 def installed_runtimes() -> dict[str, bool]:
     """Every runtime, and whether it is there."""
-    return {"torch": True} | {name: _is_there(package) for name, package in _PACKAGES.items()}
+    there = {name: _is_there(package) and _is_there("onnx") for name, package in _PACKAGES.items()}
+    return {"torch": True} | there
 
 
 def check_runtime(name: str) -> None:
@@ -55,7 +58,7 @@ def choose_runtime(name: str, model: DeVOS, device: torch.device, weights_sha256
             raise OptionError(f"--runtime {name} cannot be used here: {reason}; use --runtime auto or torch")
         assert weights_sha256 is not None
         return _graphs(name, model, weights_sha256)
-    for each in _PACKAGES:
+    for each in FASTEST:
         if weights_sha256 is None or _hindrance(each, model, device, weights_sha256) is not None:
             continue
         try:
@@ -69,9 +72,9 @@ def _hindrance(name: str, model: DeVOS, device: torch.device, weights_sha256: st
     """Why a runtime of graphs cannot be used; None if it can."""
     if device.type != "cpu":
         return f"it is for CPUs, and the model is on {device}"
-    if not _is_there(package := _PACKAGES[name]):
-        extra = "'devos[openvino]'" if name == "openvino" else package
-        return f"the package {package} is not installed (pip install {extra})"
+    if not (_is_there(package := _PACKAGES[name]) and _is_there("onnx")):
+        extra = "'devos[openvino]'" if name == "openvino" else f"{package} onnx"
+        return f"the package {package}, or onnx, is not installed (pip install {extra})"
     if weights_sha256 is None:
         return "the network was made in memory; save its weights and load them"
     reason = refusal(model.config)

@@ -103,10 +103,18 @@ def _write(model: DeVOS, folder: Path, sampling: Sampling, weights_sha256: str |
             "outputs": {o: _described(o, config) for o in OUTPUTS[name]},
         }
     manifest = {
-        "format": FORMAT, "opset": OPSET, "sampling": sampling, "weights_sha256": weights_sha256,
-        "config": asdict(config), "num_slots": config.num_slots, "absent_logit": ABSENT,
-        "bank": {"every": EveryNth.every, "most": EveryNth.max_entries}, "graphs": graphs, "how_to_drive": _DRIVE, "torch": str(torch.__version__),
-    }  # fmt: skip
+        "format": FORMAT,
+        "opset": OPSET,
+        "sampling": sampling,
+        "weights_sha256": weights_sha256,
+        "torch": str(torch.__version__),
+        "config": asdict(config),
+        "num_slots": config.num_slots,
+        "absent_logit": ABSENT,
+        "bank": {"every": EveryNth.every, "most": EveryNth.max_entries},
+        "graphs": graphs,
+        "how_to_drive": _DRIVE,
+    }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return manifest
 

@@ -2,7 +2,8 @@
 
 They hold the network's own weights and layers. Where they differ from it in form, it is for what graph runtimes are
 good at (`sampling`, plain convolutions) or need (no shape and no list of slots may be fixed when the graph is made); a
-test compares them with the network. Batches are of one image; its groups of objects are the first axis of masks and values.
+test compares them with the network. Batches are of one image; its groups of objects are the first axis of masks and
+values.
 """
 
 from __future__ import annotations

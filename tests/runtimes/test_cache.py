@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from devos.engine.segmenter import Segmenter
+from devos.runtimes import cache as module
+from devos.runtimes import export
+from devos.runtimes.cache import cached_graphs
+
+
+def test_graphs_are_kept_for_the_same_weights_and_made_anew_when_damaged_or_for_others(
+    on_torch: Segmenter, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def graph(module: object, inputs: object, name: str, config: object, path: Path) -> None:
+        made.append(name)
+        path.write_bytes(name.encode())
+
+    monkeypatch.setattr(export, "_export", graph)  # the real ones take seconds
+    first = cached_graphs(on_torch.model, "a" * 64, "gather")
+    assert first.parent == cache and made == ["encode", "match", "memorise"]
+    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 3
+    (first / "match.onnx").write_bytes(b"mat")
+    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 6
+    assert (first / "match.onnx").read_bytes() == b"match"
+    (first / "manifest.json").write_text("{}")
+    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 9
+    others = {cached_graphs(on_torch.model, "b" * 64, "gather"), cached_graphs(on_torch.model, "a" * 64, "grid")}
+    assert len({first, *others}) == 3 and len(made) == 15
+    assert {path.name for path in cache.iterdir()} == {path.name for path in (first, *others)}  # no scratch is left
+
+
+def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DEVOS_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert module.cache_folder() == tmp_path / "devos" / "graphs"
+    monkeypatch.setenv("DEVOS_CACHE", str(tmp_path / "own"))
+    assert module.cache_folder() == tmp_path / "own" / "graphs"
