@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 
@@ -62,15 +63,16 @@ def keep_objects(labels: UInt8[np.ndarray, "t h w"], chosen: list[int]) -> UInt8
     table[VOID] = VOID
     for new, old in enumerate(chosen, start=1):
         table[old] = new
-    kept: np.ndarray = table[labels]
-    return kept
+    length, height, width = labels.shape
+    kept: np.ndarray = cv2.LUT(np.ascontiguousarray(labels).reshape(length * height, width), table)
+    return kept.reshape(labels.shape)
 
 
 def choose_objects(
     first: UInt8[np.ndarray, "h w"], most: int, rng: np.random.Generator, least_area: float = LEAST_AREA
 ) -> list[int]:
     """Up to `most` of the labels that cover at least that share of the frame, in random order; maybe none."""
-    ids, counts = np.unique(first, return_counts=True)
-    seen = [int(i) for i, n in zip(ids, counts, strict=True) if i not in (0, VOID) and n >= least_area * first.size]
+    counts = np.bincount(first.ravel(), minlength=256)
+    seen = [i for i in range(1, VOID) if counts[i] and counts[i] >= least_area * first.size]
     rng.shuffle(seen)
     return seen[: int(rng.integers(1, most + 1))]

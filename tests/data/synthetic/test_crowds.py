@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from devos.data.clips import choose_objects
+from devos.data.photos import Photo
 from devos.data.synthetic.crowds import crowd_of_copies, crowd_of_mates
 
 
@@ -15,6 +19,26 @@ def test_a_crowd_of_copies_is_one_outline_many_times(make_setting, seed):
     layers = crowd_of_copies(make_setting(crowd_size=(3, 8)), np.random.default_rng(seed))
     assert 3 <= len(layers) <= 8
     assert len(outlines(layers)) == 1
+
+
+def test_a_crowd_is_made_of_what_its_photo_shows_whole(make_setting):
+    setting = make_setting()
+    rgb, labels = setting.photos[0].rgb, np.zeros((100, 120), np.uint8)
+    labels[:60, :50], labels[70:95, 60:100] = 1, 2
+    photos = (setting.photos[0], Photo(rgb, labels))
+    for seed in range(8):
+        layers = crowd_of_copies(replace(setting, photos=photos), np.random.default_rng(seed))
+        # The whole one is broad, the cut one high; it is the only choice where chance names no other.
+        broad = [layer.look.cutout.alpha.shape[1] > layer.look.cutout.alpha.shape[0] for layer in layers]
+        chosen = choose_objects(labels, 4, _after_the_count(setting, seed), 0.02)
+        assert all(broad) == (2 in chosen)
+
+
+def _after_the_count(setting, seed: int) -> np.random.Generator:
+    rng = np.random.default_rng(seed)
+    least, most = setting.config.crowd_size
+    rng.integers(least, most + 1)
+    return rng
 
 
 def test_most_of_a_crowd_is_followed_and_some_distract(make_setting):

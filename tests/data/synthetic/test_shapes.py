@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from devos.data.synthetic import shapes
-from devos.data.synthetic.shapes import draw_occluder, draw_shape, take_texture
+from devos.data.synthetic.shapes import draw_occluder, draw_post, draw_shape, take_texture
 
-EVERY = sorted({*shapes._SHAPES, *shapes._OCCLUDERS}, key=lambda shape: shape.__name__)
+EVERY = sorted({*shapes._SHAPES, *shapes._OCCLUDERS, *shapes._POSTS}, key=lambda shape: shape.__name__)
 
 
 @pytest.mark.parametrize("shape", EVERY, ids=lambda shape: shape.__name__.strip("_"))
@@ -34,7 +34,7 @@ def test_wheels_have_gaps_between_their_spokes():
 
 
 def test_a_drawn_thing_has_the_size_that_was_asked_for_and_a_texture(photos):
-    for draw in (draw_shape, draw_occluder):
+    for draw in (draw_shape, draw_occluder, draw_post):
         things = [draw(photos, 40.0, np.random.default_rng(seed)) for seed in range(20)]
         assert all(10 <= max(thing.alpha.shape) <= 44 for thing in things)
         assert all((thing.alpha > 127).any() for thing in things)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from jaxtyping import Float64
+from jaxtyping import Bool, Float64
 
 from devos.data.clips import choose_objects
 from devos.data.photos import Photo
@@ -22,16 +22,19 @@ Places = Float64[np.ndarray, "members 2"]
 
 
 def crowd_of_copies(setting: Setting, rng: np.random.Generator) -> list[Layer]:
-    """Copies of an object of one of the photos but the first, back to front; maybe none."""
+    """Copies of an object of one of the photos but the first, back to front; maybe none.
+
+    The object is the one that its photo's border cuts the least.
+    """
     least, most = setting.config.crowd_size
     count = int(rng.integers(least, most + 1))
-    for photo in setting.photos[1:]:
-        chosen = choose_objects(photo.labels, 1, rng, least_area=_LARGEST)
-        if chosen:
-            extent = _height(count, setting, rng) * _room(photo, chosen[0], count, setting)
-            one = cut(photo, chosen[0], extent, float(rng.uniform(0.4, 0.9)))
-            return _let_them_pass([tinted(one, rng) for _ in range(count)], [extent] * count, setting, rng)
-    return []
+    found = [(photo, one) for photo in setting.photos[1:] for one in choose_objects(photo.labels, 4, rng, _LARGEST)]
+    if not found:
+        return []
+    photo, one = min(found, key=lambda pair: _cut_share(pair[0].labels == pair[1]))
+    extent = _height(count, setting, rng) * _room(photo, one, count)
+    member = cut(photo, one, extent, float(rng.uniform(0.4, 0.9)))
+    return _let_them_pass([tinted(member, rng) for _ in range(count)], [extent] * count, setting, rng)
 
 
 def crowd_of_mates(setting: Setting, rng: np.random.Generator) -> list[Layer]:
@@ -41,7 +44,7 @@ def crowd_of_mates(setting: Setting, rng: np.random.Generator) -> list[Layer]:
     if count < 2:
         return []
     height = _height(count, setting, rng)
-    extents = [height * _room(photo, one, count, setting) for photo, one in chosen]
+    extents = [height * _room(photo, one, count) for photo, one in chosen]
     members = [cut(photo, one, extent, 0.6) for (photo, one), extent in zip(chosen, extents, strict=True)]
     return _let_them_pass(members, extents, setting, rng)
 
@@ -52,10 +55,16 @@ def _height(count: int, setting: Setting, rng: np.random.Generator) -> float:
     return float(share * setting.config.size)
 
 
-def _room(photo: Photo, label: int, count: int, setting: Setting) -> float:
+def _room(photo: Photo, label: int, count: int) -> float:
     """What to multiply a member's longer side by, in (0, 1], so that the crowd is not broader than twice the frame."""
     _, _, width, height = cv2.boundingRect((photo.labels == label).astype(np.uint8))
     return min(1.0, 3.0 / count * float(max(width, height)) / float(width))
+
+
+def _cut_share(mask: Bool[np.ndarray, "h w"]) -> float:
+    """How much of the mask's outline, about, lies on its photo's border; 0.02 and less is as good as nothing."""
+    edges = sum(int(edge.sum()) for edge in (mask[0], mask[-1], mask[:, 0], mask[:, -1]))
+    return max(0.02, edges / float(np.sqrt(mask.sum())))
 
 
 def _let_them_pass(

@@ -57,7 +57,8 @@ def _change(cutout: Cutout, setting: Setting, rng: np.random.Generator) -> Look:
     sweep = None
     if rng.random() < config.exchange:
         shape = cutout.alpha.shape
-        sweep = sweeping(shape, take_texture(setting.photos, max(shape), rng), config.length, rng)
+        # Not the ground's: nothing turns into what is behind it.
+        sweep = sweeping(shape, take_texture(setting.photos[1:], max(shape), rng), config.length, rng)
     return Look(cutout, shades, sweep)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -50,6 +51,8 @@ class Look:
 
     def at(self, t: int) -> UInt8[np.ndarray, "h w 4"]:
         """RGB and opacity at frame t."""
+        if self.sweep is None and self.shades is None:
+            return self._unchanged
         rgb, alpha = self.cutout.rgb, self.cutout.alpha
         if self.sweep is not None:
             new = np.clip((self.sweep.reached[t] - self.sweep.place) * 12 + 0.5, 0, 1)
@@ -57,7 +60,17 @@ class Look:
         if self.shades is not None:
             gains = cv2.resize(self.shades[t], alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
             rgb = cv2.multiply(rgb, cv2.merge([gains] * 3), scale=1 / _NEUTRAL)
-        return np.dstack([rgb, alpha])
+        return _with_opacity(rgb, alpha)
+
+    @cached_property
+    def _unchanged(self) -> UInt8[np.ndarray, "h w 4"]:
+        return _with_opacity(self.cutout.rgb, self.cutout.alpha)
+
+
+def _with_opacity(rgb: Rgb, alpha: Alpha) -> UInt8[np.ndarray, "h w 4"]:
+    rgba: np.ndarray = cv2.cvtColor(rgb, cv2.COLOR_RGB2RGBA)
+    cv2.insertChannel(alpha, rgba, 3)
+    return rgba
 
 
 def cut(photo: Photo, label: int, extent: float, softness: float) -> Cutout:

@@ -45,7 +45,7 @@ class Path:
     def locate(self, t: int, points: Patch) -> Patch:
         """Where points of frame t lie on the picture."""
         straight: Patch = cv2.transform(points, self.to_photo[t])
-        return straight if self.bends is None else straight + self._bend(t, straight)
+        return straight if self.bends is None else cv2.add(straight, self._bend(t, straight))
 
     def find(self, t: int, on_photo: Patch) -> Patch:
         """Where points of the picture lie on frame t: the inverse of `locate`."""
@@ -78,9 +78,9 @@ class Path:
     def _bend(self, t: int, points: Patch) -> Patch:
         assert self.bends is not None, "asked for only where it bends"
         height, width = self.shape
-        scale = np.array([CELLS / width, CELLS / height], np.float32)
-        half = np.float32(0.5)
-        cells = (points + half) * scale - half
+        across, down = CELLS / width, CELLS / height
+        to_cells = np.array([[across, 0, across / 2 - 0.5], [0, down, down / 2 - 0.5]], np.float32)
+        cells = cv2.transform(points, to_cells)
         bent: Patch = cv2.remap(self.bends[t], cells, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         return bent
 

@@ -16,7 +16,7 @@ from devos.data.synthetic.crowds import crowd_of_copies, crowd_of_mates
 from devos.data.synthetic.layers import Layer, Setting, add_thing
 from devos.data.synthetic.looks import Cutout, cut, tinted
 from devos.data.synthetic.paths import Path, lay
-from devos.data.synthetic.shapes import draw_occluder, draw_shape
+from devos.data.synthetic.shapes import draw_occluder, draw_post, draw_shape
 from devos.data.synthetic.tracks import Track, bouncing, crossing, drifting, moving_camera, still_camera
 
 
@@ -150,8 +150,7 @@ def _occluders(setting: Setting, followed: Sequence[Layer], rng: np.random.Gener
     size, length = config.size, config.length
     found = []
     for _ in range(int(rng.integers(1, 4))):
-        extent = size * float(rng.uniform(0.15, 0.7))
-        cutout = _occluder(setting, extent, rng)
+        cutout, extent, tall = _occluder(setting, rng)
         if rng.random() < config.defocus:
             cutout = Cutout(cutout.rgb, cv2.GaussianBlur(cutout.alpha, (0, 0), float(rng.uniform(0.8, 2.5))))
         meeting = rng.uniform(0.2, 0.8, 2) * size
@@ -159,18 +158,26 @@ def _occluders(setting: Setting, followed: Sequence[Layer], rng: np.random.Gener
             target = followed[int(rng.integers(len(followed)))]
             meeting = target.path.centre(int(rng.integers(length))).astype(np.float64)
         angle, step = rng.uniform(0, 2 * np.pi), size * rng.uniform(0.0, 0.12)
-        way = np.array([np.cos(angle), 0.5 * np.sin(angle)]) * step * (length - 1)
+        way = np.array([np.cos(angle), 0.0 if tall else 0.5 * np.sin(angle)]) * step * (length - 1)
+        if tall:
+            meeting[1] = size / 2
         start = meeting - way * rng.uniform(0.3, 1.0)
         track = crossing(start, start + way, extent / max(cutout.alpha.shape), length, float(size), rng)
         found.append(add_thing(cutout, track, setting, rng, followed=False, leaves=False))
     return found
 
 
-def _occluder(setting: Setting, extent: float, rng: np.random.Generator) -> Cutout:
-    """A shape, or something of one of the photos."""
-    if rng.random() < 0.4:
+def _occluder(setting: Setting, rng: np.random.Generator) -> tuple[Cutout, float, bool]:
+    """Something of one of the photos, a shape, or a post; its longer side, and whether it is taller than the frame."""
+    size, kind = setting.config.size, rng.random()
+    if kind < 0.35:
+        extent = size * float(rng.uniform(1.2, 1.7))
+        # Close to the camera nothing is sharp, so half of the pixels do.
+        return draw_post(setting.photos, extent / 2, rng), extent, True
+    extent = size * float(rng.uniform(0.15, 0.65))
+    if kind < 0.7:
         photo = setting.photos[int(rng.integers(len(setting.photos)))]
         picked = choose_objects(photo.labels, 1, rng, least_area=0.02)
         if picked:
-            return cut(photo, picked[0], extent * 0.7, 0.6)
-    return draw_occluder(setting.photos, extent, rng)
+            return cut(photo, picked[0], extent, 0.6), extent, False
+    return draw_occluder(setting.photos, extent, rng), extent, False

@@ -12,8 +12,10 @@ from devos.data.synthetic.layers import Layer
 from devos.data.synthetic.paths import Grid, Path, Window
 from devos.data.synthetic.plan import Plan
 
-_LONGEST = 24.0
-"""Pixels over which motion blurs at most."""
+_SHORTEST, _LONGEST = 1.5, 24.0
+"""Pixels over which motion blurs if it is to be seen, and at most."""
+Way = Float32[np.ndarray, " 2"]
+"""(x, y) in pixels."""
 
 
 class Drawn(NamedTuple):
@@ -41,9 +43,9 @@ def draw(plan: Plan, t: int, points: Grid) -> Drawn:
     labels = cv2.warpAffine(
         ground.labels, matrix, whole, flags=flags | cv2.INTER_NEAREST, borderMode=cv2.BORDER_REFLECT_101
     )
-    kernel = _blur_kernel(ground.path, t, plan.shutter)
-    if kernel is not None:
-        image = cv2.filter2D(image, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+    way = _way(ground.path, t, plan.shutter)
+    if way is not None:
+        image = _smear(image, way, cv2.BORDER_REFLECT_101)
     drawn = Drawn(np.ascontiguousarray(image), labels, np.zeros(whole, np.uint8))
     for index, (layer, label) in enumerate(zip(plan.layers, plan.labels, strict=True), start=1):
         if layer.seen[t]:
@@ -53,14 +55,14 @@ def draw(plan: Plan, t: int, points: Grid) -> Drawn:
 
 def _paste(drawn: Drawn, layer: Layer, mark: tuple[int, int], t: int, points: Grid, shutter: float) -> None:
     """Over what is drawn so far. `mark`: the layer's number and its label."""
-    kernel = _blur_kernel(layer.path, t, shutter)
-    window = layer.path.window(t, 1 if kernel is None else 1 + kernel.shape[0] // 2)
+    way = _way(layer.path, t, shutter)
+    window = layer.path.window(t, 1 if way is None else 2 + int(np.abs(way).max() / 2))
     if window[0].start >= window[0].stop or window[1].start >= window[1].stop:
         return
     rgba = _warp(layer.look.at(t), layer.path, t, window, points)
     covered = rgba[..., 3] > 127
-    if kernel is not None:
-        rgba = cv2.filter2D(rgba, -1, kernel, borderType=cv2.BORDER_CONSTANT)
+    if way is not None:
+        rgba = _smear(rgba, way, cv2.BORDER_CONSTANT)
     opacity = cv2.extractChannel(rgba, 3) * np.float32(1 / 255)
     behind = np.ascontiguousarray(drawn.image[window])
     drawn.image[window] = cv2.blendLinear(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), behind, opacity, 1 - opacity)
@@ -81,24 +83,29 @@ def _warp(
     return straight
 
 
-def _blur_kernel(path: Path, t: int, shutter: float) -> Float32[np.ndarray, "side side"] | None:
-    """A line along the motion during the time that the shutter is open; None where it is too short to be seen."""
+def _way(path: Path, t: int, shutter: float) -> Way | None:
+    """How far the picture's middle moves while the shutter is open; None where that is too little to be seen."""
     last = len(path.to_photo) - 1
     if shutter == 0 or last < 1:
         return None
     before, after = max(t - 1, 0), min(t + 1, last)
-    way = (path.centre(after) - path.centre(before)) * (shutter / (after - before))
+    way = (path.centre(after) - path.centre(before)) * np.float32(shutter / (after - before))
     length = float(np.linalg.norm(way))
-    if length < 1.5:
-        return None
-    way = way * min(1.0, _LONGEST / length)
-    side = 2 * int(np.ceil(np.abs(way).max() / 2)) + 1
-    kernel = np.zeros((side, side), np.float32)
-    tip = np.round((way / 2 + side // 2) * 16).astype(int)
-    tail = np.round((-way / 2 + side // 2) * 16).astype(int)
-    cv2.line(kernel, (int(tail[0]), int(tail[1])), (int(tip[0]), int(tip[1])), 1.0, 1, cv2.LINE_8, 4)
-    found: np.ndarray = kernel / kernel.sum()
-    return found
+    return None if length < _SHORTEST else way * np.float32(min(1.0, _LONGEST / length))
+
+
+def _smear(picture: UInt8[np.ndarray, "h w c"], way: Way, border: int) -> UInt8[np.ndarray, "h w c"]:
+    """The mean of the picture along that way, as when it moves while the shutter is open."""
+    steps = np.linspace(-0.5, 0.5, int(np.ceil(np.abs(way).max())) + 1)
+    shifts = np.unique(np.round(steps[:, None] * way).astype(int), axis=0)
+    far = int(np.abs(shifts).max())
+    height, width = picture.shape[:2]
+    wide = cv2.copyMakeBorder(picture, far, far, far, far, border)
+    total = np.zeros(picture.shape, np.float32)
+    for dx, dy in shifts:
+        cv2.accumulate(wide[far + dy : far + dy + height, far + dx : far + dx + width], total)
+    smeared: np.ndarray = cv2.convertScaleAbs(total, alpha=1 / len(shifts))
+    return smeared
 
 
 def motion(plan: Plan, grid: Grid, top: UInt8[np.ndarray, "h w"], at: int, other: int) -> Float32[np.ndarray, "2 h w"]:

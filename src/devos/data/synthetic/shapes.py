@@ -23,8 +23,13 @@ def draw_shape(photos: Sequence[Photo], extent: float, rng: np.random.Generator)
 
 
 def draw_occluder(photos: Sequence[Photo], extent: float, rng: np.random.Generator) -> Cutout:
-    """What passes in front of things: bars, leaves, blobs."""
+    """What passes in front of things: leaves, blobs."""
     return _draw(_OCCLUDERS, photos, extent, rng)
+
+
+def draw_post(photos: Sequence[Photo], extent: float, rng: np.random.Generator) -> Cutout:
+    """What stands in front of things: a post, a fence."""
+    return _draw(_POSTS, photos, extent, rng)
 
 
 def take_texture(photos: Sequence[Photo], side: int, rng: np.random.Generator) -> UInt8[np.ndarray, "side side 3"]:
@@ -122,7 +127,7 @@ def _leaf(canvas: Alpha, rng: np.random.Generator) -> None:
 
 
 def _bar(canvas: Alpha, rng: np.random.Generator) -> None:
-    wide = rng.uniform(0.05, 0.25)
+    wide = rng.uniform(0.04, 0.16)
     _fill(canvas, np.array([[-wide, -1], [wide, -1], [wide, 1], [-wide, 1]]))
 
 
@@ -160,4 +165,5 @@ def _rods(canvas: Alpha, rng: np.random.Generator) -> None:
 
 
 _SHAPES = (_superellipse, _star, _pierced, _blob, _leaf, _wheel, _wheel, _rods, _bar)
-_OCCLUDERS = (_bar, _bar, _leaf, _leaf, _blob, _fence, _superellipse)
+_OCCLUDERS = (_leaf, _leaf, _blob, _superellipse)
+_POSTS = (_bar, _bar, _fence)
