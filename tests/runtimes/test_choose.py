@@ -40,11 +40,11 @@ def areas(masks: MaskFrame, num_objects: int) -> np.ndarray:
 def test_every_runtime_gives_what_torch_gives(on_torch: Segmenter, runtime: str) -> None:
     other = on_torch.with_settings(runtime=runtime)
     assert isinstance(other.parts, GraphParts) and other.settings.runtime == runtime
-    for size in ((64, 96), (96, 64)):
+    for size in ((64, 96), (64, 128)):
         frames, given = film(8, *size), {0: first_mask(*size)}
         expected = follow(on_torch, frames, given)
         assert areas(expected[7], 2).min() > 300  # there is something to compare, and the bank is full
-        assert differ(follow(other, frames, given), expected) < 0.01
+        assert differ(follow(other, frames, given), expected) < 0.005
 
 
 @pytest.mark.parametrize("runtime", GRAPHS)
@@ -54,7 +54,7 @@ def test_objects_that_open_a_second_group_are_followed_too(on_torch: Segmenter, 
     frames, given = film(5), {0: first_mask(), 2: more}
     expected = follow(on_torch, frames, given)
     assert areas(expected[4], 5).min() > 50
-    assert differ(follow(on_torch.with_settings(runtime=runtime), frames, given), expected) < 0.01
+    assert differ(follow(on_torch.with_settings(runtime=runtime), frames, given), expected) < 0.005
 
 
 def test_auto_takes_graphs_on_a_cpu_and_torch_for_a_network_with_parts_taken_away(
