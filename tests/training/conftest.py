@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from devos.data.batching import Batches
 from devos.data.catalog import find_videos
@@ -14,6 +16,32 @@ from devos.data.photo_sets import list_photos
 from devos.model.config import ModelConfig
 from devos.model.devos import DeVOS
 from devos.training.config import TrainConfig, debug
+
+
+class Backbone(nn.Module):
+    """A thousand weights at four strides: checkpoints of a real backbone would be most of these tests' time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(nn.Conv2d(8 if i else 3, 8, 3, padding=1) for i in range(4))
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        x, maps = F.avg_pool2d(image, 2), []
+        for block in self.blocks:
+            x = F.relu(block(F.avg_pool2d(x, 2)))
+            maps.append(x)
+        return maps
+
+
+def build_small_backbone(config: ModelConfig) -> tuple[nn.Module, tuple[int, ...]]:
+    """In the place of `devos.model.encoder.build_backbone`."""
+    return Backbone(), (8, 8, 8, 8)
+
+
+@pytest.fixture
+def small_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every network that is built has a backbone of no account."""
+    monkeypatch.setattr("devos.model.encoder.build_backbone", build_small_backbone)
 
 
 @pytest.fixture

@@ -20,14 +20,14 @@ import torch
 import torch._dynamo  # an optimiser imports it
 import torch.distributed.fsdp
 import torch.distributed.tensor
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 import devos.model.encoder as encoder
 import devos.training.checkpoints as checkpoints
+from conftest import build_small_backbone  # beside this file, which is run as a program
 from devos.data.batching import Batches
 from devos.data.catalog import find_videos
-from devos.model.config import ModelConfig
+from devos.model.checkpoint import save_weights
+from devos.model.config import PRESETS, ModelConfig
 from devos.model.devos import DeVOS
 from devos.training.checkpoints import CHECKPOINT_FILE, load_checkpoint, seed_everything
 from devos.training.compute import Compute
@@ -36,39 +36,40 @@ from devos.training.distributed import joined
 from devos.training.loop import Stopped, train
 from devos.training.trainer import Trainer
 
-
-class Backbone(nn.Module):
-    """A thousand weights at four strides: checkpoints of a real backbone would be most of these tests' time."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.blocks = nn.ModuleList(nn.Conv2d(8 if i else 3, 8, 3, padding=1) for i in range(4))
-
-    def forward(self, image: Tensor) -> list[Tensor]:
-        x, maps = F.avg_pool2d(image, 2), []
-        for block in self.blocks:
-            x = F.relu(block(F.avg_pool2d(x, 2)))
-            maps.append(x)
-        return maps
+encoder.build_backbone = build_small_backbone
 
 
-encoder.build_backbone = lambda config: (Backbone(), (8, 8, 8, 8))
-
-
-def config_of(home: Path) -> TrainConfig:
-    """Everything learns but the flow encoder; the checkpoint is two steps old at most."""
+def config_of(home: Path, every: int = 2) -> TrainConfig:
+    """Everything learns but the flow encoder; the checkpoint is `every` steps old at most."""
     fields = json.loads((home / "model.json").read_text())
     fields = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
     config = debug(num_steps=6)
     stages = (replace(config.clips.stages[0], video_share=1.0),)
     clips = replace(config.clips, stages=stages)
-    return replace(config, clips=clips, model=ModelConfig(**fields), encoder_rate=0.1, frozen=("flow_encoder",))
+    return replace(config, clips=clips, model=ModelConfig(**fields), encoder_rate=0.1, frozen=("flow_encoder",),
+                   checkpoint_every=every)  # fmt: skip
+
+
+def run_recipe(home: Path, job: dict[str, Any]) -> None:
+    """`devos train RECIPE`, with the tiny network in the place of devos-t."""
+    from devos.cli.main import app
+
+    PRESETS["devos-t"] = lambda: config_of(home).model
+    app(
+        ["train", job["recipe"], "--model", "devos-t", "--init", str(home / "start.safetensors"), "--steps", "2",
+         "--size", "64", "--videos", str(home / "videos"), "-o", str(home / job["out"]), "--workers", "0",
+         "--device", "cpu"],
+        standalone_mode=False,
+    )  # fmt: skip
 
 
 def work(home: Path, job: dict[str, Any]) -> None:
     """What one process does."""
     torch.set_num_threads(1)
-    config, out = config_of(home), home / job["out"]
+    if "recipe" in job:
+        run_recipe(home, job)
+        return
+    config, out = config_of(home, job.get("every", 2)), home / job["out"]
     with joined() as world:
         torch.manual_seed(0)
         model = DeVOS(config.model).train()
@@ -152,5 +153,8 @@ def run(home: Path, job: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     place = Path(sys.argv[1])
+    os.environ["XDG_CACHE_HOME"] = str(place / "cache")
+    torch.manual_seed(0)
+    save_weights(DeVOS(config_of(place).model), place / "start.safetensors", {})
     for each in json.loads((place / "jobs.json").read_text()):
         run(place, each)

@@ -17,6 +17,8 @@ from devos.training.checkpoints import load_checkpoint
 from devos.training.loop import Stopped, train
 from devos.training.trainer import DivergedError, Trainer
 
+pytestmark = pytest.mark.usefixtures("small_backbone")
+
 
 def without_chance(state):
     """The two runs began in this process with different random states."""

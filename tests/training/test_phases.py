@@ -17,6 +17,8 @@ from devos.training.recipes.book import RECIPES
 from devos.training.recipes.recipe import Phase
 from devos.training.run import Run, prepare
 
+pytestmark = pytest.mark.usefixtures("small_backbone")
+
 
 @pytest.fixture
 def start(tmp_path, make_model) -> Path:

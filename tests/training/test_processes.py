@@ -28,8 +28,11 @@ JOBS = (
     {"out": "parts-2", "world": 2},
     {"out": "asked-2", "world": 2, "workers": 1, "kill": "step", "signal": "SIGTERM"},
     {"out": "asked-2", "world": 2},
-    {"out": "sharded-2", "world": 2, "sharded": True, "kill": "step"},
-    {"out": "sharded-2", "world": 2, "sharded": True},
+    # To gather a network that is shared out is slow: one checkpoint before the kill, and one at the end.
+    {"out": "sharded-2", "world": 2, "sharded": True, "every": 3, "kill": 4},
+    {"out": "sharded-2", "world": 2, "sharded": True, "every": 3},
+    {"out": "phases-1", "world": 1, "recipe": "debug"},
+    {"out": "phases-2", "world": 2, "recipe": "debug"},
 )
 
 TINY = {
@@ -42,6 +45,8 @@ TINY = {
 class Ran:
     home: Path
     killed_at: dict[str, int]
+    said: str
+    """All that the processes printed for programs."""
 
     def state(self, name: str):
         return load_checkpoint(self.home / name / "checkpoint.pt")
@@ -81,7 +86,7 @@ def ran(tmp_path_factory) -> Ran:
     program = Path(__file__).parent / "processes.py"
     done = subprocess.run([sys.executable, program, home], capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr[-4000:]
-    return Ran(home, killed_at)
+    return Ran(home, killed_at, done.stdout)
 
 
 @pytest.mark.parametrize("world", [1, 2])
@@ -125,3 +130,22 @@ def test_a_frozen_part_stays_as_it_was_in_every_process(ran):
     one, two = ran.state("whole-1")["model"], ran.state("sharded-2")["model"]
     frozen = [name for name in one if name.startswith("flow_encoder.")]
     assert frozen and all(torch.equal(one[name], two[name]) for name in frozen)
+
+
+def test_two_processes_run_every_phase_of_a_recipe_and_leave_the_weights_that_one_leaves(ran):
+    """By the command itself, which checks the data in one process and speaks in one."""
+    files = [sorted(str(path.relative_to(ran.home / name)) for path in (ran.home / name).rglob("devos-tiny.*"))
+             for name in ("phases-1", "phases-2")]  # fmt: skip
+    phases = ["main-1", "main-2", "pretrain"]
+    assert files == [["devos-tiny.safetensors", *(f"{phase}/devos-tiny.safetensors" for phase in phases)]] * 2
+    one, two = (json.loads(line) for line in ran.said.splitlines() if line.startswith("{"))
+    assert [phase["name"] for phase in two["phases"]] == ["pretrain", "main-1", "main-2"]
+    for alone, together in zip(one["phases"], two["phases"], strict=True):
+        assert together["loss_after"] == pytest.approx(alone["loss_after"], rel=2e-3)
+    for phase in (*phases, ""):
+        alone, together = (ran.weights(f"{name}/{phase}") for name in ("phases-1", "phases-2"))
+        off = torch.cat([(alone[k] - together[k]).flatten().float() for k in alone]).abs()
+        assert alone.keys() == together.keys() and off.mean() < 1e-5
+    before, after = (ran.weights(f"phases-2/{phase}") for phase in ("main-1", "main-2"))
+    moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert "decoder" in moved and not moved & {"identity_encoder", "flow_encoder"}
