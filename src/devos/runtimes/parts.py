@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -17,6 +17,7 @@ from devos.model.encoder import Features
 from devos.model.identity import Values
 from devos.model.memory import Memory
 from devos.model.motion import Motion
+from devos.runtimes.graphs import INPUTS
 
 
 @runtime_checkable
@@ -31,18 +32,25 @@ class Runner(Protocol):
 class GraphParts:
     """What `DeVOS.step` calls, by graphs. On a CPU, one image at a time, any number of groups."""
 
-    def __init__(self, model: DeVOS, run: Runner) -> None:
-        """`model`: the network that the graphs were made of; it still makes the bank's keys, every few frames."""
-        self._model, self._run = model, run
+    def __init__(self, model: DeVOS, run: Runner, graphs: Collection[str] = tuple(INPUTS)) -> None:
+        """`model`: the network that the graphs were made of; it does what is not in `graphs`, and the bank's keys."""
+        self._model, self._run, self._graphs = model, run, frozenset(graphs)
 
     def encode(self, image: Float[Tensor, "1 3 h w"]) -> Features:
         """As DeVOS.encode."""
+        if "encode" not in self._graphs:
+            return self._model.encode(image)
         found = self._run("encode", {"image": _array(image)})
-        return Features(*(torch.from_numpy(found[f"s{s}"]) for s in (4, *MATCHING_STRIDES)))
+        features = Features(*(torch.from_numpy(found[f"s{s}"]) for s in (4, *MATCHING_STRIDES)))
+        if "match" in self._graphs:
+            return features
+        return Features(*(x.contiguous(memory_format=torch.channels_last) for x in features))  # as torch likes them
 
     def match(self, features: Features, motion: Motion, memory: Memory,
               used: Bool[Tensor, "g slots"]) -> Float[Tensor, "g slots h4 w4"]:  # fmt: skip
         """As DeVOS.match."""
+        if "match" not in self._graphs:
+            return self._model.match(features, motion, memory, used)
         previous = memory.previous
         assert previous is not None
         motion = motion.at_stride_8(*features.s8.shape[-2:])
@@ -60,6 +68,8 @@ class GraphParts:
 
     def values(self, features: Features, probabilities: Float[Tensor, "g slots h4 w4"]) -> Values:
         """As DeVOS.values."""
+        if "memorise" not in self._graphs:
+            return self._model.values(features, probabilities)
         inputs = {f"s{s}": features.at(s) for s in MATCHING_STRIDES} | {"probabilities": probabilities}
         found = self._run("memorise", {n: _array(x) for n, x in inputs.items()})
         return Values(*(torch.from_numpy(found[f"values_s{s}"]) for s in MATCHING_STRIDES))
