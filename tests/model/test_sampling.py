@@ -70,3 +70,15 @@ def test_while_a_graph_for_another_runtime_is_made_maps_are_read(monkeypatch):
     assert look((4, 6), grids((4, 6), True)).taps is not None
     monkeypatch.setattr(torch.jit, "is_tracing", lambda: True)  # jaxtyping cannot check shapes in a true trace
     assert look((4, 6), grids((4, 6), True)).taps is None
+
+
+def test_a_point_that_is_no_number_is_read_as_no_number_and_breaks_nothing():
+    size = (4, 6)
+    parts = grids(size, coarse=True)
+    points = look(size, parts).points.detach().clone()
+    points[0, 0, 1, 2, 0, 0] = torch.nan
+    points[1, 0, 1, 2, 0, 1] = torch.inf
+    at = places(points, parts)
+    found = correlations(rand(2, WIDTH, *size), [rand(2, WIDTH, *part.size) for part in parts], at)
+    assert found[0, 0, 1, 2, 0].isnan()
+    assert found[0, 0, 0].isfinite().all() and found[0, 1, 2].isfinite().all()
