@@ -21,8 +21,8 @@ _PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime"}
 FASTEST = ("openvino", "onnx")
 """What `auto` tries before torch, in this order."""
 _FASTER_IN_ONNX = ("encode",)
-"""What ONNX Runtime is given. The rest is faster in torch, which sums sampled rows without writing them down: 114 ms
-for `match` in place of 173 (devos-t at 384x672, one thread), while `encode` takes half of torch's time."""
+"""What ONNX Runtime is given. The rest is faster in torch, which sums sampled rows without writing them down: 97 ms for
+`match` in place of 156 (devos-t at 384x672, one thread), while `encode` takes half of torch's time."""
 _log = logging.getLogger(__name__)
 
 
