@@ -20,8 +20,7 @@ from devos.pipeline.versions import package_version, versions
 _DECODERS = {"h264": "H.264", "hevc": "HEVC", "vp9": "VP9", "av1": "AV1", "prores": "ProRes", "mpeg4": "MPEG-4"}
 _EXTRAS = {
     "transformers": "only devos-b and devos-l need it: pip install 'devos[backbones]'",
-    "onnxruntime": "--runtime onnx needs it, and is faster than torch on a CPU: pip install onnxruntime onnx",
-    "openvino": "--runtime openvino needs it, the fastest on a CPU: pip install 'devos[openvino]'",
+    "openvino": "only --runtime openvino needs it: pip install 'devos[openvino]'",
     "torchvision": "only --flow raft needs it: pip install torchvision",
 }
 

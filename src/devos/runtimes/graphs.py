@@ -224,7 +224,7 @@ class _Adva(nn.Module):
         h, w = query.shape[2:]
         xs, ys = torch.arange(w, dtype=query.dtype), torch.arange(h, dtype=query.dtype)
         anchor = torch.stack([flow_cells[0, 0] + xs, flow_cells[0, 1] + ys[:, None]])
-        offsets = self.adva.shape(query).view(self.adva.heads, -1, 2, h, w)
+        offsets: Tensor = self.adva.shape(query).view(self.adva.heads, -1, 2, h, w)
         return (offsets + anchor).flatten(3)
 
 
