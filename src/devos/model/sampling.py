@@ -177,8 +177,8 @@ def _taps(points: Float[Tensor, "b m h w p 2"], parts: Sequence[Part]) -> Taps:
     places = (own @ (apart * scale) + (0.5 * scale - 0.5)).minimum(last).clamp(min=0)
     repeated = _repeated(p, own)
     with torch.no_grad():
-        # The last cell has none after it: there the cell before it is taken, and nothing of it. A place that is no number
-        # is no row either; what is read there is no number through its share, so that training can tell.
+        # The last cell has none after it: there the cell before it is taken, and nothing of it. A place that is no
+        # number is no row either; what is read there is no number through its share, so that training can tell.
         low = places.floor().nan_to_num(0.0).minimum((last - 1).clamp(min=0))
         base = (low @ (repeated.repeat(2, 1) * step[:, None])).int()
         rows = base.view(b, h * w, heads, -1) + _first_rows(b, heads, parts)
