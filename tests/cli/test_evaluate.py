@@ -85,7 +85,15 @@ def test_a_model_runs_with_the_options_that_were_given_and_run_json_records_all_
     result = run("davis", "--root", root, "--model", weights, "--size", 64, "--bank", 3, "--flip", "-o", out, "--json")
     assert result.exit_code == 0
     recorded = json.loads((out / "run.json").read_text())
-    settings = {"size": 64, "memory_every": 5, "bank": 3, "flow": "dis", "flip": True, "scales": [1.0]}
+    settings = {
+        "size": 64,
+        "memory_every": 5,
+        "bank": 3,
+        "flow": "dis",
+        "flip": True,
+        "scales": [1.0],
+        "runtime": "torch",
+    }
     assert recorded["job"]["settings"] == settings | {"device": "cpu"}
     assert recorded["weights"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert recorded["means"]["jf"] == json.loads(result.stdout)["jf"]
