@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
+import pytest
+
 import devos as package
+from devos.cli import main
 
 
 def test_the_parser_needs_no_heavy_package():
@@ -12,6 +16,16 @@ def test_the_parser_needs_no_heavy_package():
     code = f"import sys; from devos.cli import main; print({heavy} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, "passive"), ("active", "active")])
+def test_threads_of_the_command_sleep_while_they_wait_unless_the_user_has_it_otherwise(monkeypatch, own, expected):
+    monkeypatch.setenv("OMP_WAIT_POLICY", own or "to be put back as it was")
+    if own is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.setattr(main, "app", lambda prog_name: None)
+    main.run()
+    assert os.environ["OMP_WAIT_POLICY"] == expected
 
 
 def test_every_command_explains_itself(devos):

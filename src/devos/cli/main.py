@@ -5,6 +5,7 @@ A command imports what it needs when it runs: torch takes seconds, and `--help` 
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -74,4 +75,7 @@ def _options(
 
 def run() -> None:
     """Where the installed command `devos` begins."""
+    # Threads that wait for others by spinning keep those from working where another program takes a core: with 2
+    # threads on 2 cores, one of them busy, a video took 11 times as long. Set before torch is loaded, which reads it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     app(prog_name="devos")
