@@ -70,14 +70,17 @@ def test_debug_is_the_papers_three_phases_but_for_their_size():
 
 def test_only_what_goes_on_from_weights_does_not_start_from_imagenet():
     starts = {name: recipe.start for name, recipe in RECIPES.items() if recipe.start is not Start.IMAGENET}
-    assert starts == {"main-2": Start.GIVEN, "main-2-mose": Start.GIVEN, "finetune": Start.SHIPPED}
+    given = dict.fromkeys(("main-2", "main-2-mose", "many-objects", "crowds"), Start.GIVEN)
+    assert starts == given | {"finetune": Start.SHIPPED}
     assert all(recipe.before in RECIPES for recipe in RECIPES.values() if recipe.start is Start.GIVEN)
 
 
-def test_laptop_is_short_clips_and_then_long_clips():
-    both = RECIPES["laptop"].configure()
-    assert [phase.config for phase in both] == [RECIPES[p.name].configure()[0].config for p in both]
-    assert [phase.name for phase in both] == ["short-clips", "long-clips"]
+def test_laptop_is_its_four_parts_one_after_the_other():
+    parts = RECIPES["laptop"].configure()
+    assert [phase.config for phase in parts] == [RECIPES[p.name].configure()[0].config for p in parts]
+    names = ["short-clips", "long-clips", "many-objects", "crowds"]
+    assert [phase.name for phase in parts] == names
+    assert [RECIPES[name].before for name in names[2:]] == names[1:3]
 
 
 def test_an_ablation_has_the_matching_that_was_asked_for():

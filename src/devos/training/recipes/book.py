@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from devos.errors import OptionError
 from devos.training.recipes import (
+    crowds,
     debug,
     finetune,
     laptop,
     long_clips,
     main_1,
     main_2,
+    many_objects,
     pretrain,
     short_clips,
 )
@@ -19,7 +21,8 @@ RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         pretrain.RECIPE, main_1.RECIPE, main_2.RECIPE, main_1.RECIPE_MOSE, main_2.RECIPE_MOSE,
-        finetune.RECIPE, laptop.RECIPE, short_clips.RECIPE, long_clips.RECIPE, debug.RECIPE,
+        finetune.RECIPE, laptop.RECIPE, short_clips.RECIPE, long_clips.RECIPE, many_objects.RECIPE,
+        crowds.RECIPE, debug.RECIPE,
     )
 }  # fmt: skip
 """The paper's first, then ours."""
