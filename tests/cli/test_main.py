@@ -23,9 +23,10 @@ def test_threads_of_the_command_sleep_while_they_wait_unless_the_user_has_it_oth
     monkeypatch.setenv("OMP_WAIT_POLICY", own or "to be put back as it was")
     if own is None:
         monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "5")
     monkeypatch.setattr(main, "app", lambda prog_name: None)
     main.run()
-    assert os.environ["OMP_WAIT_POLICY"] == expected
+    assert (os.environ["OMP_WAIT_POLICY"], os.environ["GOMP_SPINCOUNT"]) == (expected, "5")
 
 
 def test_every_command_explains_itself(devos):

@@ -78,4 +78,5 @@ def run() -> None:
     # Threads that wait for others by spinning keep those from working where another program takes a core: with 2
     # threads on 2 cores, one of them busy, a video took 11 times as long. Set before torch is loaded, which reads it.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # some microseconds: asleep at once, short waits would cost more
     app(prog_name="devos")
