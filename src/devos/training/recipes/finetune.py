@@ -6,8 +6,8 @@
 Data: a folder in DAVIS's layout, one clip or a few, with masks on at least two frames of each (docs/training.md).
 Frames without masks are not trained on. With --photos, a quarter of the clips is made of photos, against forgetting.
 Hardware: one CPU thread. Time: 3 to 5 minutes.
-Result: on frames kept back of two clips, J&F rose from 72.8 to 74.3 at the default --size 384, and from 61.1 to 63.4 at
-256; of three others from 85.6 to 87.6 at 256. Try it on yours: docs/training.md has the figures and how.
+Result: on frames kept back of two clips, J&F rose from 71.7 to 75.7 at the default --size 384, and from 61.3 to 67.1 at
+256. Try it on yours: docs/training.md has the figures and how.
 """
 
 from __future__ import annotations
