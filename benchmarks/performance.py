@@ -170,8 +170,8 @@ def start_table(options: argparse.Namespace) -> Table:
         "import time; begun = time.time(); import sys, devos; from devos.pipeline.demo import demo_clip; "
         "from devos.io import open_video, read_masks; video, mask = demo_clip(); "
         f"segmenter = devos.load({options.model!r}, size={options.size}, runtime=sys.argv[1]); ready = time.time(); "
-        "reader = open_video(video); frame = next(iter(reader)); session = segmenter.session(); "
-        "session.step(frame, read_masks(mask, reader)[0]); second = next(it := iter(reader)); session.step(next(it)); "
+        "reader = open_video(video); frames = iter(reader); session = segmenter.session(); "
+        "session.step(next(frames), read_masks(mask, reader)[0]); session.step(next(frames)); "
         "print(ready - begun, time.time() - begun)"
     )
     for name in (name for name, there in installed_runtimes().items() if there):
