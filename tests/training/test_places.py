@@ -80,3 +80,19 @@ def test_two_folders_are_two_sources(video_root, photo_root):
 def test_a_folder_with_neither_videos_nor_photos_says_what_it_should_hold(tmp_path):
     with pytest.raises(InputError, match=r"holds neither video-train .* nor static"):
         name_places(data=tmp_path)
+
+
+def test_archives_of_training_data_are_unpacked_and_read_as_the_folder_that_they_came_from(
+    video_root, photo_root, tmp_path
+):
+    from devos.data.packing.build import gather, pack
+
+    data = tmp_path / "data"
+    data.mkdir()
+    video_root.rename(data / "video-train")
+    photo_root.rename(data / "static")
+    pack(gather(data), tmp_path / "packed")
+    home = tmp_path / "packed" / "unpacked"
+    named = name_places(data=tmp_path / "packed")
+    assert named == {"videos": [Place("davis-like", home / "video-train")], "photos": [Place("own", home / "static")]}
+    assert {name: len(source.items) for name, source in open_places(named).items()} == {"videos": 2, "photos": 4}

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from devos.cli import ablate, bench, demo, doctor, evaluate, export, figure, info, segment, submit, train
+from devos.cli import ablate, bench, data, demo, doctor, evaluate, export, figure, info, segment, submit, train
 from devos.errors import DevosError
 
 BAD_INPUT = 2
@@ -49,6 +49,7 @@ app.command()(info.info)
 app.command()(bench.bench)
 app.command()(train.train)
 app.command()(ablate.ablate)
+app.add_typer(data.app, name="data")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(export.app, name="export")
 app.add_typer(figure.app, name="figure")

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     SOME_MISSING = "some frames have no mask"
     SOME_EMPTY = "some masks are empty"
     BINARY = "masks of 0 and 255, read as one object"
+    HELD_BACK = "it is held back"
     OTHER_OBJECTS = "meta.json names other objects than the masks show"
 
 

@@ -7,12 +7,10 @@ from pathlib import Path
 
 from devos.data.fact_cache import default_cache
 from devos.data.mixing import Part
+from devos.data.packing.shards import PHOTOS_FOLDER, VIDEOS_FOLDER, is_packed, unpacked
 from devos.data.sources import Photos, Place, Sources, Videos, open_source, parse_place
 from devos.errors import InputError, OptionError
 from devos.training.distributed import ALONE, World
-
-VIDEOS_FOLDER = "video-train"
-PHOTOS_FOLDER = "static"
 
 _OPTIONS = {
     "davis": "--source davis=davis2017:ROOT", "youtube-vos": "--source youtube-vos=youtube-vos:ROOT",
@@ -43,7 +41,11 @@ def name_places(
 
 
 def folders_below(data: Path) -> tuple[Path | None, Path | None]:
-    """The videos and the photos below one folder, as `video-train` and `static`; None for what is not there."""
+    """The videos and the photos below one folder, as `video-train` and `static`; None for what is not there.
+
+    Archives of `devos data build` are unpacked into a folder `unpacked` beside them, if that was not done before.
+    """
+    data = unpacked(data) if is_packed(data) else data
     videos, photos = data / VIDEOS_FOLDER, data / PHOTOS_FOLDER
     if not videos.is_dir() and not photos.is_dir():
         raise InputError(f"{data}: holds neither {VIDEOS_FOLDER} (videos in DAVIS's layout) nor {PHOTOS_FOLDER} "
