@@ -21,8 +21,9 @@ def labels_of(plan: Plan) -> np.ndarray:
 
 def test_no_two_things_share_a_label_and_no_more_are_followed_than_allowed(make_setting):
     for most in (2, 8):
-        for plan in plans(make_setting(crowd=0.6, mates=0.4, max_objects=most)):
-            own = [label for label in plan.labels if label]
+        for plan in plans(make_setting(crowd=0.6, mates=0.4, parts=0.7, max_objects=most)):
+            pairs = zip(plan.labels, plan.part_labels, strict=True)
+            own = [label for whole, part in pairs for label in {whole, part} if label]
             assert len(set(own)) == len(own)
             assert plan.count <= most
             grounds = set(np.unique(plan.ground.labels)) - {0, 255}
@@ -37,7 +38,7 @@ def test_what_passes_in_front_is_not_followed_and_hides_something_followed(make_
     for plan in found:
         assert plan.labels[-1] == 0
         bare = replace(plan, layers=plan.layers[: np.max(np.nonzero(plan.labels)) + 1 if any(plan.labels) else 0])
-        bare = replace(bare, labels=plan.labels[: len(bare.layers)])
+        bare = replace(bare, labels=plan.labels[: len(bare.layers)], part_labels=plan.part_labels[: len(bare.layers)])
         seen, there = labels_of(plan), labels_of(bare)
         hidden += any(((there == i) & (seen != i)).sum() > 30 for i in range(1, plan.count + 1))
     assert hidden >= 9

@@ -12,6 +12,7 @@ from devos.data.clips import choose_objects
 from devos.data.photos import Photo
 from devos.data.synthetic.layers import Layer, Setting, add_thing
 from devos.data.synthetic.looks import Cutout, cut, tinted
+from devos.data.synthetic.parts import maybe_with_part
 from devos.data.synthetic.tracks import crossing
 
 _FOLLOWED = 0.85
@@ -33,7 +34,7 @@ def crowd_of_copies(setting: Setting, rng: np.random.Generator) -> list[Layer]:
         return []
     photo, one = min(found, key=lambda pair: _cut_share(pair[0].labels == pair[1]))
     extent = _height(count, setting, rng) * _room(photo, one, count)
-    member = cut(photo, one, extent, float(rng.uniform(0.4, 0.9)))
+    member = maybe_with_part(cut(photo, one, extent, float(rng.uniform(0.4, 0.9))), setting, rng)
     return _let_them_pass([tinted(member, rng) for _ in range(count)], [extent] * count, setting, rng)
 
 
@@ -45,7 +46,8 @@ def crowd_of_mates(setting: Setting, rng: np.random.Generator) -> list[Layer]:
         return []
     height = _height(count, setting, rng)
     extents = [height * _room(photo, one, count) for photo, one in chosen]
-    members = [cut(photo, one, extent, 0.6) for (photo, one), extent in zip(chosen, extents, strict=True)]
+    cutouts = [cut(photo, one, extent, 0.6) for (photo, one), extent in zip(chosen, extents, strict=True)]
+    members = [maybe_with_part(one, setting, rng) for one in cutouts]
     return _let_them_pass(members, extents, setting, rng)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import cv2
@@ -27,6 +27,8 @@ class Cutout:
 
     rgb: Rgb
     alpha: Alpha
+    part: Alpha | None = None
+    """Where it is, 255, an object of its own that moves with the whole."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def tinted(cutout: Cutout, rng: np.random.Generator) -> Cutout:
         share = np.broadcast_to(np.clip(0.5 + 10 * (down - rng.uniform(-0.4, 0.4)), 0, 1), rgb.shape[:2])
         share = np.ascontiguousarray(share, dtype=np.float32)
         rgb = cv2.blendLinear(rgb, cutout.rgb, share, 1 - share)
-    return Cutout(rgb, cutout.alpha)
+    return replace(cutout, rgb=rgb)
 
 
 def shading(length: int, rng: np.random.Generator) -> UInt8[np.ndarray, "t 4 4"]:

@@ -15,6 +15,7 @@ from devos.data.synthetic.config import SyntheticConfig
 from devos.data.synthetic.crowds import crowd_of_copies, crowd_of_mates
 from devos.data.synthetic.layers import Layer, Setting, add_thing
 from devos.data.synthetic.looks import Cutout, cut, tinted
+from devos.data.synthetic.parts import maybe_with_part
 from devos.data.synthetic.paths import Path, lay
 from devos.data.synthetic.shapes import draw_occluder, draw_post, draw_shape
 from devos.data.synthetic.tracks import Track, bouncing, crossing, drifting, moving_camera, still_camera
@@ -39,6 +40,8 @@ class Plan:
     """Back to front."""
     labels: tuple[int, ...]
     """Of each layer; 0 if it is not followed."""
+    part_labels: tuple[int, ...]
+    """Of each layer's part; that of the layer if it has none, or if it is not followed as its own."""
     count: int
     """Objects 1..count are followed."""
     shutter: float
@@ -61,18 +64,22 @@ def make_plan(photos: Sequence[Photo], config: SyntheticConfig, rng: np.random.G
     if rng.random() < config.occluder:
         layers += _occluders(setting, [layer for layer in layers if layer.followed], rng)
     shutter = float(rng.uniform(0.2, 1.0)) if rng.random() < config.motion_blur else 0.0
-    labels, count = _number(layers, own, config.max_objects, rng)
-    return Plan(ground, tuple(layers), labels, count, shutter)
+    labels, part_labels, count = _number(layers, own, config.max_objects, rng)
+    return Plan(ground, tuple(layers), labels, part_labels, count, shutter)
 
 
-def _number(layers: Sequence[Layer], own: int, most: int, rng: np.random.Generator) -> tuple[tuple[int, ...], int]:
-    """The layers' labels, after the ground's own; if too many are to be followed, any of them are."""
-    followed = [i for i, layer in enumerate(layers) if layer.followed]
-    kept = sorted(rng.permutation(followed)[: most - own])
-    labels = [0] * len(layers)
-    for label, index in enumerate(kept, start=own + 1):
-        labels[index] = label
-    return tuple(labels), own + len(kept)
+def _number(
+    layers: Sequence[Layer], own: int, most: int, rng: np.random.Generator
+) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """The labels of layers and of their parts, after the ground's own; if there are too many, any are followed."""
+    whole = [i for i, layer in enumerate(layers) if layer.followed]
+    # A part has the number of its layer, after all layers.
+    parts = [i + len(layers) for i in whole if layers[i].look.cutout.part is not None]
+    kept = sorted(int(i) for i in rng.permutation([*whole, *parts])[: most - own])
+    label_of = {index: label for label, index in enumerate(kept, start=own + 1)}
+    labels = tuple(label_of.get(i, 0) for i in range(len(layers)))
+    part_labels = tuple(label_of.get(i + len(layers), labels[i]) for i in range(len(layers)))
+    return labels, part_labels, own + len(kept)
 
 
 def _ground(setting: Setting, rng: np.random.Generator, *, few: bool) -> tuple[Ground, int]:
@@ -132,7 +139,9 @@ def _thing(photo: Photo, extent: float, setting: Setting, rng: np.random.Generat
     if rng.random() < setting.config.shapes:
         return draw_shape(setting.photos, extent, rng)
     picked = choose_objects(photo.labels, 1, rng, least_area=0.01)
-    return cut(photo, picked[0], extent, float(rng.uniform(0.4, 1.0))) if picked else None
+    if not picked:
+        return None
+    return maybe_with_part(cut(photo, picked[0], extent, float(rng.uniform(0.4, 1.0))), setting, rng)
 
 
 def _way(cutout: Cutout, extent: float, small: bool, setting: Setting, rng: np.random.Generator) -> Track:

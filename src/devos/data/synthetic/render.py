@@ -47,39 +47,46 @@ def draw(plan: Plan, t: int, points: Grid) -> Drawn:
     if way is not None:
         image = _smear(image, way, cv2.BORDER_REFLECT_101)
     drawn = Drawn(np.ascontiguousarray(image), labels, np.zeros(whole, np.uint8))
-    for index, (layer, label) in enumerate(zip(plan.layers, plan.labels, strict=True), start=1):
+    numbers = zip(plan.layers, plan.labels, plan.part_labels, strict=True)
+    for index, (layer, label, part_label) in enumerate(numbers, start=1):
         if layer.seen[t]:
-            _paste(drawn, layer, (index, label), t, points, plan.shutter)
+            _paste(drawn, layer, (index, label, part_label), t, points, plan.shutter)
     return drawn
 
 
-def _paste(drawn: Drawn, layer: Layer, mark: tuple[int, int], t: int, points: Grid, shutter: float) -> None:
-    """Over what is drawn so far. `mark`: the layer's number and its label."""
+def _paste(drawn: Drawn, layer: Layer, mark: tuple[int, int, int], t: int, points: Grid, shutter: float) -> None:
+    """Over what is drawn so far. `mark`: the layer's number, its label and its part's."""
     way = _way(layer.path, t, shutter)
     window = layer.path.window(t, 1 if way is None else 2 + int(np.abs(way).max() / 2))
     if window[0].start >= window[0].stop or window[1].start >= window[1].stop:
         return
     rgba = _warp(layer.look.at(t), layer.path, t, window, points)
     covered = rgba[..., 3] > 127
+    index, label, part_label = mark
+    drawn.top[window][covered], drawn.labels[window][covered] = index, label
+    if layer.look.cutout.part is not None and part_label != label:
+        part = _warp(layer.look.cutout.part, layer.path, t, window, points) > 127
+        drawn.labels[window][covered & part] = part_label
     if way is not None:
         rgba = _smear(rgba, way, cv2.BORDER_CONSTANT)
     opacity = cv2.extractChannel(rgba, 3) * np.float32(1 / 255)
     behind = np.ascontiguousarray(drawn.image[window])
     drawn.image[window] = cv2.blendLinear(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB), behind, opacity, 1 - opacity)
-    drawn.top[window][covered], drawn.labels[window][covered] = mark
 
 
 def _warp(
-    rgba: UInt8[np.ndarray, "hp wp 4"], path: Path, t: int, window: Window, points: Grid
-) -> UInt8[np.ndarray, "h_part w_part 4"]:
+    picture: UInt8[np.ndarray, "hp wp *channels"], path: Path, t: int, window: Window, points: Grid
+) -> UInt8[np.ndarray, "h_part w_part *channels"]:
     if path.bends is not None:
         where = path.locate(t, np.ascontiguousarray(points[window]))
-        bent: np.ndarray = cv2.remap(rgba, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        bent: np.ndarray = cv2.remap(picture, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
         return bent
     matrix = path.to_photo[t].astype(np.float64)
     matrix[:, 2] += matrix[:, :2] @ np.array([window[1].start, window[0].start])
     width, height = window[1].stop - window[1].start, window[0].stop - window[0].start
-    straight: np.ndarray = cv2.warpAffine(rgba, matrix, (width, height), flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR)
+    straight: np.ndarray = cv2.warpAffine(
+        picture, matrix, (width, height), flags=cv2.WARP_INVERSE_MAP | cv2.INTER_LINEAR
+    )
     return straight
 
 
