@@ -82,7 +82,7 @@ def _regions(
     criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 8, 1.0)
     cv2.setRNGSeed(int(rng.integers(2**31)))
     sample = points if len(points) < 2000 else points[rng.choice(len(points), 2000, replace=False)]
-    _, _, centres = cv2.kmeans(sample, count, None, criteria, 1, cv2.KMEANS_PP_CENTERS)  # type: ignore[call-overload]
+    _, _, centres = cv2.kmeans(sample, count, None, criteria, 1, cv2.KMEANS_PP_CENTERS)
     nearest = ((points[:, None] - centres) ** 2).sum(-1).argmin(1)
     found = []
     for one in rng.permutation(count):
@@ -99,6 +99,6 @@ def _regions(
 def _if_fair(cutout: Cutout) -> Cutout | None:
     """The same if its part is neither nearly nothing nor nearly all of it."""
     assert cutout.part is not None
-    whole = np.count_nonzero(cutout.alpha > 127)
-    share = np.count_nonzero((cutout.part > 127) & (cutout.alpha > 127)) / max(whole, 1)
+    opaque = cutout.alpha > 127
+    share = float(np.count_nonzero((cutout.part > 127) & opaque)) / max(1.0, float(np.count_nonzero(opaque)))
     return cutout if _LEAST <= share <= _MOST else None
