@@ -97,6 +97,25 @@ def test_one_object_at_a_time_gives_what_all_at_once_would(count):
     torch.testing.assert_close(full.probabilities, expected[1:], **rounding)
 
 
+@pytest.mark.parametrize("size", [(48, 80), (61, 97), (7, 9)])
+def test_an_object_is_enlarged_only_where_it_may_be_and_nothing_else_changes(size):
+    ys, xs = torch.meshgrid(torch.arange(16.0), torch.arange(20.0), indexing="ij")
+    centres = [(2, 3), (2, 3.5), (15, 19), (8, 0), (9, 10)]
+    logits = torch.stack([torch.zeros(16, 20), *(6 - 4 * ((ys - y) ** 2 + (xs - x) ** 2).sqrt() for y, x in centres)])
+    answer = logits.softmax(0)
+    windowed = to_full_size(answer[0], answer[1:], FrameSize(*size))
+    expected = slow_full_size(answer[0], answer[1:], size)
+    assert torch.equal(windowed.winner, expected.argmax(0))
+    assert set(windowed.winner.unique().tolist()) == set(range(6))
+    torch.testing.assert_close(windowed.certainty, expected.amax(0), atol=1e-3 * len(centres), rtol=0)
+
+
+def test_an_object_that_is_nowhere_changes_nothing():
+    gone = to_full_size(torch.full((4, 5), 1 - 1e-6), torch.full((1, 4, 5), 1e-6), FrameSize(16, 20))
+    assert not gone.winner.any()
+    assert (gone.certainty == 1).all()
+
+
 def test_probabilities_are_only_kept_when_they_are_asked_for():
     assert to_full_size(*split(soft(1, 3)), FrameSize(8, 10)).probabilities is None
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Int64, UInt8, UInt16
+from jaxtyping import Bool, Float, Int64, UInt8, UInt16
 from torch import Tensor
-from torch.nn import functional as F
 
 from devos.frames import FrameSize
 
 _LEAST = 1e-4
+_FAINT = math.log(1e-3)
+"""Log-odds against the background below which an object is as good as absent."""
 
 
 def shares(labels: UInt16[np.ndarray, "h w"] | UInt8[np.ndarray, "h w"], object_ids: Sequence[int],
@@ -62,22 +65,64 @@ def to_full_size(background: Float[Tensor, "h4 w4"], objects: Float[Tensor, "obj
                  keep_probabilities: bool = False) -> FullSize:  # fmt: skip
     """Which object is where at `size`. Interpolated as log-probabilities, never as labels.
 
-    One object at a time, so that memory does not grow with their number.
+    One object at a time, so that memory does not grow with their number, and each only where it may be: elsewhere its
+    share, less than a thousandth of the background's, is left out of the certainty.
     """
     # All are compared with the background, so that it need not be enlarged: interpolation is linear.
     level = background.clamp(min=_LEAST).log()
+    down, across = _taps(size.height, level.shape[0]), _taps(size.width, level.shape[1])
     best = torch.zeros(tuple(size), dtype=background.dtype, device=background.device)
     total = torch.ones_like(best)
-    winner = torch.zeros_like(best, dtype=torch.int32)
-    kept = []
+    winner = torch.zeros_like(best, dtype=torch.int64)
+    kept = torch.zeros((len(objects), *size), dtype=best.dtype, device=best.device) if keep_probabilities else None
     for row, probability in enumerate(objects, 1):
-        above = (probability.clamp(min=_LEAST).log() - level)[None, None]
-        value = F.interpolate(above, tuple(size), mode="bilinear", align_corners=False)[0, 0]
-        winner.masked_fill_(value > best, row)
-        best = torch.maximum(best, value)
-        odds = value.exp()
-        total += odds
-        if keep_probabilities:
-            kept.append(odds)
-    probabilities = torch.stack(kept) / total if kept else None
-    return FullSize(winner.long(), best.exp() / total, probabilities)
+        above = probability.clamp(min=_LEAST).log() - level
+        near = torch.ones_like(above, dtype=torch.bool) if keep_probabilities else above > _FAINT
+        rows, columns = down.reached(near.any(1)), across.reached(near.any(0))
+        value = across.between(down.between(above, rows, 0), columns, 1)
+        window = rows, columns
+        winner[window].masked_fill_(value > best[window], row)
+        torch.maximum(best[window], value, out=best[window])
+        odds = value.exp_()
+        total[window] += odds
+        if kept is not None:
+            kept[row - 1] = odds
+    return FullSize(winner, best.exp_().div_(total), None if kept is None else kept / total)
+
+
+@dataclass(frozen=True)
+class _Taps:
+    """Bilinear interpolation along one side: between which two cells a pixel lies, and how close to the second.
+
+    As `torch.nn.functional.interpolate` without aligned corners, but for any stretch of the pixels.
+    """
+
+    first: Int64[np.ndarray, " pixels"]
+    second: Int64[np.ndarray, " pixels"]
+    weight: Float[np.ndarray, " pixels"]
+
+    def reached(self, cells: Bool[Tensor, " cells"]) -> slice:
+        """The pixels from the first to the last that lie next to one of these cells."""
+        found = np.flatnonzero(cells.cpu().numpy())
+        if not len(found):
+            return slice(0, 0)
+        # Both only ever grow along the side.
+        start = np.searchsorted(self.second, found[0], side="left")
+        return slice(int(start), int(np.searchsorted(self.first, found[-1], side="right")))
+
+    def between(self, values: Tensor, pixels: slice, side: int) -> Tensor:
+        """The values at these pixels of that side."""
+        device = values.device
+        low, high = (torch.from_numpy(cells[pixels]).to(device) for cells in (self.first, self.second))
+        weight = torch.from_numpy(self.weight[pixels]).to(device)
+        shape = [1] * values.ndim
+        shape[side] = -1
+        return values.index_select(side, low).lerp_(values.index_select(side, high), weight.view(shape))
+
+
+@lru_cache(maxsize=16)
+def _taps(pixels: int, cells: int) -> _Taps:
+    where = np.maximum((np.arange(pixels) + 0.5) * (cells / pixels) - 0.5, 0)
+    first = np.minimum(where.astype(np.int64), cells - 1)
+    second = np.minimum(first + 1, cells - 1)
+    return _Taps(first, second, (where - first).astype(np.float32))

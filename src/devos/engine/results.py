@@ -60,8 +60,10 @@ def _scores(ids: Sequence[int], given: Sequence[int], maps: Float[Tensor, "objec
     `rows`: at each pixel 0 or 1 + the place of its object in `ids`.
     """
     peaks = F.avg_pool2d(maps[:, None], 3, stride=1, padding=1, count_include_pad=False).amax((1, 2, 3)).tolist()
-    counts = np.bincount(rows.ravel(), minlength=len(ids) + 1)[1:]
-    sums = np.bincount(rows.ravel(), weights=certainty.ravel(), minlength=len(ids) + 1)[1:]
+    shown = np.flatnonzero(rows)  # mostly it is background, of which nothing is asked
+    owners = rows.ravel()[shown]
+    counts = np.bincount(owners, minlength=len(ids) + 1)[1:]
+    sums = np.bincount(owners, weights=certainty.ravel()[shown], minlength=len(ids) + 1)[1:]
     scores = []
     for object_id, peak, count, total in zip(ids, peaks, counts, sums, strict=True):
         presence = float(count > 0) if object_id in given else peak
