@@ -11,17 +11,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from devos.cli.curve import curve
 from devos.cli.progress import frame_bar, say
 from devos.cli.segment import Device, Model, Size
+from devos.cli.worst import worst
 from devos.errors import OptionError
 
 if TYPE_CHECKING:
     from devos.frames import Frame
 
-app = typer.Typer(help="Draw what matching looks at; compare methods in pictures and tables.", no_args_is_help=True)
+app = typer.Typer(help="Draw what matching sees, how training went, where it fails; compare.", no_args_is_help=True)
 
 MOST_DIFFERENT = 5
 """Frames of a sequence that are compared where none are named."""
+
+
+app.command()(curve)
+app.command()(worst)
 
 
 class BenchmarkChoice(StrEnum):

@@ -109,7 +109,7 @@ def draw_panels(
 ) -> list[Panel]:
     """Picture, truth, prediction and errors, as far as they are known; `found` is what `outcomes` gave."""
     marked = truth > 0 if predicted is None else (truth > 0) | (predicted > 0)
-    part = _part(marked)
+    part = part_to_show(marked)
     panels = []
     if picture is not None:
         whole = _fit(picture)
@@ -127,7 +127,7 @@ def draw_panels(
 
 
 @dataclass(frozen=True)
-class _Part:
+class Part:
     """A part of a frame, in pixels."""
 
     left: int
@@ -139,18 +139,19 @@ class _Part:
 
     @property
     def window(self) -> tuple[slice, slice]:
+        """Its rows and its columns."""
         return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
 
 
-def _part(marked: Bool[np.ndarray, "h w"]) -> _Part:
+def part_to_show(marked: Bool[np.ndarray, "h w"]) -> Part:
     """The part of the frame that holds all that is marked, with some margin and of the frame's own shape."""
     height, width = marked.shape
     left, top, columns, rows = cv2.boundingRect(marked.view(np.uint8))
     share = max(_LEAST_PART, (1 + _MARGIN) * columns / width, (1 + _MARGIN) * rows / height)
     if share >= _ENLARGE_BELOW or not columns:
-        return _Part(0, 0, width, height, is_smaller=False)
+        return Part(0, 0, width, height, is_smaller=False)
     part_width, part_height = max(1, round(share * width)), max(1, round(share * height))
-    return _Part(
+    return Part(
         left=int(np.clip(left + columns // 2 - part_width // 2, 0, width - part_width)),
         top=int(np.clip(top + rows // 2 - part_height // 2, 0, height - part_height)),
         width=part_width,
@@ -197,7 +198,7 @@ def _draw_errors(ground: Picture, found: np.ndarray) -> Picture:
     return canvas
 
 
-def _draw_frame(canvas: Picture, part: _Part, scale: float) -> None:
+def _draw_frame(canvas: Picture, part: Part, scale: float) -> None:
     """Show on the whole picture which part of it is enlarged beside it."""
     if not part.is_smaller:
         return

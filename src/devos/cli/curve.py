@@ -1,0 +1,98 @@
+"""`devos figure curve`: J&F of a run's snapshots against steps and wall time."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from devos.cli.progress import say
+from devos.cli.segment import Device, RuntimeName, Size
+from devos.errors import OptionError
+
+
+def curve(
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN[@STEP] ...", help="Folders of runs that went on from each other, in order; @STEP "
+                       "where the next one began with an earlier snapshot than the last."),
+    ],
+    root: Annotated[
+        list[str],
+        typer.Option(metavar="[NAME=]ROOT", help="Videos with masks in DAVIS's layout; may be repeated."),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="OUT.csv, OUT.png and, to go on from, OUT.json.")],
+    every: Annotated[int, typer.Option(min=1, help="Only snapshots at multiples of so many steps, and last ones.")] = 1,
+    split: Annotated[str, typer.Option(help="List in ImageSets; all sequences where there are no lists.")] = "val",
+    device: Device = "auto",
+    size: Size = 384,
+    flow: Annotated[str, typer.Option(help="Optical flow: dis, none or raft.")] = "dis",
+    runtime: RuntimeName = "auto",
+) -> None:  # fmt: skip
+    """Score every snapshot of one run or several, and draw J&F against steps and minutes of training.
+
+    Takes minutes a snapshot on a CPU. Stopped, the same command goes on: what is in OUT.json is not scored again.
+    """
+    roots = _named(root)
+    from devos.data.catalog import find_videos
+    from devos.evaluation.figures.curve import curve_page
+    from devos.evaluation.figures.sheet import save_png
+    from devos.experiments import curve as curves
+
+    found = curves.snapshots([curves.parse_run(words) for words in runs], every)
+    videos = {name: find_videos(path, split=split) for name, path in roots.items()}
+    settings = {"size": size, "flow": flow, "runtime": runtime, "device": device}
+    table, picture = out.with_name(f"{out.name}.csv"), out.with_name(f"{out.name}.png")
+    record = curves.Record(out.with_name(f"{out.name}.json"), videos, settings)
+    begun = time.perf_counter()
+
+    def done(snapshot: curves.Snapshot, left: int) -> None:
+        nonlocal begun
+        curves.write_csv(list(curves.points(found, videos, record)), table)
+        scores = ", ".join(f"{name} {100 * (record.find(snapshot, name) or {})['jf']:.1f}" for name in roots)
+        spent, begun = time.perf_counter() - begun, time.perf_counter()
+        say(f"{snapshot.run} step {snapshot.step}: J&F {scores}; {spent / 60:.1f} min, {left} left")
+
+    with _passing_cache():
+        curves.score_all(found, videos, record, settings, done)
+    rows = list(curves.points(found, videos, record))
+    curves.write_csv(rows, table)
+    save_png(curve_page(rows), picture)
+    for path in (table, picture):
+        typer.echo(path)
+
+
+@contextmanager
+def _passing_cache() -> Iterator[None]:
+    """Graphs of a snapshot are used this once: in the user's cache they would stay, 20 MB each."""
+    before = os.environ.get("DEVOS_CACHE")
+    with tempfile.TemporaryDirectory(prefix="devos-") as folder:
+        os.environ["DEVOS_CACHE"] = folder
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["DEVOS_CACHE"]
+            else:
+                os.environ["DEVOS_CACHE"] = before
+
+
+def _named(entries: list[str]) -> dict[str, Path]:
+    """Roots by their names: that of the folder unless another is given."""
+    named: dict[str, Path] = {}
+    for entry in entries:
+        name, sign, path = entry.partition("=")
+        if not sign:
+            name, path = Path(entry).resolve().name, entry
+        if not (name and path):
+            raise OptionError(f"--root is ROOT or NAME=ROOT; got {entry!r}")
+        if name in named:
+            raise OptionError(f"two roots are called {name!r}; name one of them with --root NAME=ROOT")
+        named[name] = Path(path)
+    return named
