@@ -62,7 +62,7 @@ class _Loop:
         """Every step that is left."""
         trainer = self._trainer
         try:
-            for batch, waited in _timed(_loader(batches, trainer.step, workers)):
+            for batch, waited in _timed(loader(batches, trainer.step, workers)):
                 try:
                     figures = trainer.run_step(batch, stop=stopping.number is not None)
                 except DivergedError as error:
@@ -119,7 +119,8 @@ def _save_average(trainer: Trainer, path: Path) -> Path:
     return path
 
 
-def _loader(batches: Batches, start: int, workers: int) -> Iterable[Batch]:
+def loader(batches: Batches, start: int, workers: int) -> Iterable[Batch]:
+    """The batches from number `start` on, made by so many processes; by this one if there are none."""
     if workers:
         # A process that is forked while OpenCV's threads exist waits for them forever.
         cv2.setNumThreads(1)
