@@ -46,6 +46,8 @@ class Snapshot:
     """Of all runs up to there."""
     minutes: float
     """The same in time: that of training steps, without checkpoints and validation, as the log has it."""
+    began: float
+    """The minutes at which its own run began."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ def snapshots(runs: Sequence[Run], every: int = 1) -> list[Snapshot]:
             if step % every == 0 or step == max(weights):
                 path, sha256 = weights[step]
                 found.append(Snapshot(run.folder.resolve().name, path, sha256, step, steps + step,
-                                      minutes + clock.minutes(step)))  # fmt: skip
+                                      minutes + clock.minutes(step), minutes))  # fmt: skip
         steps, minutes = steps + end, minutes + clock.minutes(end)
     return found
 
@@ -210,7 +212,7 @@ def points(found: Sequence[Snapshot], roots: Roots, record: Record) -> Iterator[
         scores = {name: record.find(one, name) for name in roots}
         known = {name: score for name, score in scores.items() if score is not None}
         if len(known) == len(scores):
-            yield CurvePoint(one.run, one.weights.name, one.step, one.steps, one.minutes, known)
+            yield CurvePoint(one.run, one.weights.name, one.step, one.steps, one.minutes, one.began, known)
 
 
 def write_csv(rows: Sequence[CurvePoint], path: Path) -> None:

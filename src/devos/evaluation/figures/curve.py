@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,8 @@ class CurvePoint:
     """Of all runs up to there."""
     minutes: float
     """Of training, of all runs up to there."""
+    began: float
+    """The minutes at which its own run began."""
     scores: Mapping[str, Mapping[str, Any]]
     """By the name of what it was scored on: `jf`, `j`, `f`, and `sequences`, the J&F of each; in [0, 1]."""
 
@@ -46,12 +48,15 @@ def curve_page(rows: Sequence[CurvePoint]) -> Rgb:
     sheet.text(_LEFT, 26, "J&F of each snapshot", size=14, weight="bold")
     sheet.text(_LEFT, 52, best, size=11, color=FAINT, width=_WIDTH - 2 * _LEFT)
     low, high = _range(rows)
-    panels = (("steps", [float(row.steps) for row in rows]), ("minutes of training", [row.minutes for row in rows]))
-    for number, (title, places) in enumerate(panels):
+    panels: tuple[tuple[str, list[float], list[float]], ...] = (
+        ("steps", [float(row.steps) for row in rows], [float(row.steps - row.step) for row in rows]),
+        ("minutes of training", [row.minutes for row in rows], [row.began for row in rows]),
+    )
+    for number, (title, places, starts) in enumerate(panels):
         left = _LEFT + number * (_PANEL_WIDTH + _GAP)
         axes = sheet.axes(left, _TOP, _PANEL_WIDTH, _PANEL_HEIGHT)
         _draw_lines(axes, rows, places)
-        _draw_starts(axes, rows, places, high)
+        _draw_starts(axes, dict.fromkeys(zip((row.run for row in rows), starts, strict=True)), high)
         axes.set_ylim(low, high)
         axes.set_xlim(0, max(places) * 1.03 or 1)
         axes.set_xlabel(title, color=INK)
@@ -91,16 +96,12 @@ def _draw_lines(axes: Any, rows: Sequence[CurvePoint], places: Sequence[float]) 
         axes.plot(places, values, color=colour, **style)
 
 
-def _draw_starts(axes: Any, rows: Sequence[CurvePoint], places: Sequence[float], high: float) -> None:
-    """Where a run begins: half-way between the last snapshot of the one before and its own first."""
-    for number, row in enumerate(rows):
-        begins = number == 0 or rows[number - 1].run != row.run
-        if not begins:
-            continue
-        place = 0.0 if number == 0 else (places[number - 1] + places[number]) / 2
-        if number:
+def _draw_starts(axes: Any, starts: Iterable[tuple[str, float]], high: float) -> None:
+    """A dashed line where each run begins, and its name."""
+    for run, place in starts:
+        if place:
             axes.axvline(place, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
-        axes.annotate(row.run, (place, high), xytext=(4, 4), textcoords="offset points", fontsize=9, color=FAINT)
+        axes.annotate(run, (place, high), xytext=(4, 4), textcoords="offset points", fontsize=9, color=FAINT)
 
 
 def _name_lines(sheet: Sheet, rows: Sequence[CurvePoint], low: float, high: float) -> None:
