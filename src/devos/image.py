@@ -15,6 +15,9 @@ STRIDE = 32
 LONGEST_ASPECT = 4.0
 """A frame longer than this many times its short side is shrunk further, so that its area stays bounded."""
 
+_AVERAGED = 1.5
+"""From this shrinking on, pixels would be passed over by an interpolation between four."""
+
 
 def network_size(frame: FrameSize, short_side: int) -> FrameSize:
     """The size at which the network sees a frame: the short side near `short_side`, both multiples of 32.
@@ -26,10 +29,10 @@ def network_size(frame: FrameSize, short_side: int) -> FrameSize:
 
 
 def resize_rgb(rgb: UInt8[np.ndarray, "h w 3"], size: FrameSize) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """Averaged where it shrinks, bilinear where it grows."""
+    """Averaged where it shrinks by more than half as much again, else bilinear, which takes a fifth of the time."""
     if rgb.shape[:2] == tuple(size):
         return np.ascontiguousarray(rgb)
-    shrinks = size.height <= rgb.shape[0] and size.width <= rgb.shape[1]
+    shrinks = min(rgb.shape[0] / size.height, rgb.shape[1] / size.width) > _AVERAGED
     resized: np.ndarray = cv2.resize(
         np.ascontiguousarray(rgb), (size.width, size.height),
         interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
