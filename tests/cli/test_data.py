@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def data(tmp_path, video_root, photo_root, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("DEVOS_CACHE", str(tmp_path / "cache"))
     (tmp_path / "data").mkdir()
     video_root.rename(tmp_path / "data" / "video-train")
     photo_root.rename(tmp_path / "data" / "static")

@@ -6,7 +6,7 @@ from PIL import Image
 
 @pytest.fixture
 def report(devos, video_root, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("DEVOS_CACHE", str(tmp_path / "cache"))
     result = devos("evaluate", "davis", "--root", video_root, "--baseline", "copy-first", "-o", tmp_path / "report")
     assert result.exit_code == 0
     return tmp_path / "report"

@@ -7,7 +7,7 @@ from devos.data.__main__ import main
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("DEVOS_CACHE", str(tmp_path / "cache"))
 
 
 def test_what_was_found_is_printed(davis, made, capsys, tmp_path):
@@ -17,7 +17,7 @@ def test_what_was_found_is_printed(davis, made, capsys, tmp_path):
         "davis: 1 of 2 sequences are used; 1 left out",
         "  left out, one frame with a mask (1): still (nothing moves: use it as a photo)",
     ]
-    assert list((tmp_path / "cache" / "devos" / "data").rglob("*.json"))
+    assert list((tmp_path / "cache" / "data").rglob("*.json"))
 
 
 def test_a_set_that_cannot_be_used_ends_with_2(davis, made, capsys, tmp_path):

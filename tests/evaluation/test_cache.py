@@ -259,8 +259,9 @@ def test_only_saved_masks_are_kept(folder):
 
 
 def test_the_folder_is_the_users_own_cache(monkeypatch, tmp_path):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_folder() == tmp_path / "devos" / "scores"
+    monkeypatch.setenv("DEVOS_CACHE", str(tmp_path))
+    assert default_folder() == tmp_path / "scores"
+    monkeypatch.setenv("DEVOS_CACHE", "")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert default_folder() == tmp_path / "home" / ".cache" / "devos" / "scores"

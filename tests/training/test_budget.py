@@ -16,7 +16,7 @@ from devos.training.recipes.recipe import Phase
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("DEVOS_CACHE", str(tmp_path / "cache"))
 
 
 def never(phase: Phase) -> Pace:

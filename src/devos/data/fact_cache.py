@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from devos.io.user_cache import user_cache
+
 
 def default_cache() -> Path:
-    """Where facts are kept unless told otherwise: in the user's own cache, $XDG_CACHE_HOME or ~/.cache."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "devos" / "data"
+    """Where facts are kept unless told otherwise: in the user's own cache."""
+    return user_cache("data")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from devos.evaluation.measures.metrics import Statistics
 from devos.evaluation.rules.meta import Meta
 from devos.evaluation.rules.protocols import Protocol
 from devos.evaluation.rules.quality import ObjectQuality, SequenceScore
+from devos.io.user_cache import user_cache
 
 FORMAT = 1
 """Of the files. Raise it when what they hold changes."""
@@ -32,9 +33,8 @@ _ARITHMETIC = ("measures/*.py", "rules/*.py", "scoring.py", "cache.py")
 
 
 def default_folder() -> Path:
-    """Where scores are kept unless told otherwise: in the user's own cache, $XDG_CACHE_HOME or ~/.cache."""
-    home = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(home) if Path(home).is_absolute() else Path.home() / ".cache") / "devos" / "scores"
+    """Where scores are kept unless told otherwise: in the user's own cache."""
+    return user_cache("scores")
 
 
 class Digests:

@@ -61,7 +61,7 @@ def drawn() -> type[Drawn]:
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("DEVOS_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
