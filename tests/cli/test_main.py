@@ -30,7 +30,7 @@ def test_threads_of_the_command_sleep_while_they_wait_unless_the_user_has_it_oth
 
 
 def test_every_command_explains_itself(devos):
-    for command in ("segment", "demo", "doctor", "info", "train", "evaluate"):
+    for command in ("segment", "demo", "doctor", "info", "train", "data", "evaluate", "figure"):
         result = devos(command, "--help")
         assert result.exit_code == 0 and "Usage" in result.stdout
     assert "segment" in devos("--help").stdout

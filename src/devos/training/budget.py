@@ -105,8 +105,8 @@ def larger_batch(config: TrainConfig, batch: int) -> TrainConfig:
 def with_steps(config: TrainConfig, steps: int, seconds: float) -> TrainConfig:
     """The same over so many steps of so many seconds each.
 
-    Weights are averaged over about the last tenth, as in the paper's recipes; the warm-up is a fiftieth of the steps,
-    if that is longer than the recipe's; eight snapshots, and a checkpoint about every minute.
+    Weights are averaged over about the last tenth, as in the paper's recipes, and the warm-up is a fiftieth of the
+    steps, each if that is longer than the recipe's own; eight snapshots, and a checkpoint about every minute.
     """
     every = max(1, round(_CHECKPOINT_S / max(seconds, 1e-3)))
     return replace(
