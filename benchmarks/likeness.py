@@ -81,9 +81,8 @@ def main() -> None:
     values = np.array([twin.likeness for twin in twins])
     top = max(twins, key=lambda twin: twin.likeness)
     middle, most_of_all = np.quantile(values, [0.5, 0.99])
-    print(
-        f"\n{len(paths)} strangers, each with the likest of {len(held)}: most {values.max():.3f} ({top.own}, {top.held})"
-    )
+    print(f"\n{len(paths)} strangers, each with the likest of {len(held)}:")
+    print(f"the most is {values.max():.3f} ({top.own}, {top.held})")
     print(f"half of them have at most {middle:.3f}, 99 % at most {most_of_all:.3f}")
 
 
