@@ -93,6 +93,7 @@ def test_a_model_runs_with_the_options_that_were_given_and_run_json_records_all_
         "flip": True,
         "scales": [1.0],
         "runtime": "torch",
+        "precision": "float32",
     }
     assert recorded["job"]["settings"] == settings | {"device": "cpu"}
     assert recorded["weights"] == hashlib.sha256(weights.read_bytes()).hexdigest()

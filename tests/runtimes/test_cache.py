@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,22 @@ def test_graphs_are_kept_for_the_same_weights_and_made_anew_when_damaged_or_for_
     others = {cached_graphs(on_torch.model, "b" * 64, "gather"), cached_graphs(on_torch.model, "a" * 64, "grid")}
     assert len({first, *others}) == 3 and len(made) == 15
     assert {path.name for path in cache.iterdir()} == {path.name for path in (first, *others)}  # no scratch is left
+
+
+def test_graphs_that_nobody_uses_any_more_are_removed_when_others_are_made(
+    on_torch: Segmenter, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(export, "_export", lambda *graph: graph[-1].write_bytes(b"graph"))
+    monkeypatch.setattr(module, "_KEPT", 2)
+    made = [cached_graphs(on_torch.model, f"{i}" * 64, "gather") for i in range(4)]
+    assert all(path.is_dir() for path in made)  # all are of today
+    for days, path in enumerate(made):
+        os.utime(path, (time.time() - (days + 2) * 86400,) * 2)
+    (cache / "mine").mkdir(exist_ok=True)
+    cached_graphs(on_torch.model, "0" * 64, "gather")  # used again
+    newest = cached_graphs(on_torch.model, "9" * 64, "gather")
+    assert newest.is_dir() and [path.is_dir() for path in made] == [True, False, False, False]
+    assert (cache / "mine").is_dir()  # no graphs
 
 
 def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

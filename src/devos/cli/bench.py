@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from devos.cli.progress import say
-from devos.cli.segment import Device, Model, Size
+from devos.cli.segment import Device, Model, PrecisionName, RuntimeName, Size
 
 if TYPE_CHECKING:
     from devos.pipeline.bench import Report
@@ -30,6 +30,8 @@ def bench(
     model: Model = "devos-t",
     device: Device = "auto",
     size: Size = 384,
+    runtime: RuntimeName = "auto",
+    precision: PrecisionName = "auto",
     objects: Annotated[
         int | None, typer.Option(help="Follow so many disks on a grid, in place of the masks.", show_default=False)
     ] = None,
@@ -60,7 +62,7 @@ def bench(
     if threads is not None:
         use_threads(threads)
     report = measure(
-        video, masks or video, lambda: load(model, device=device, size=size),
+        video, masks or video, lambda: load(model, device=device, size=size, runtime=runtime, precision=precision),
         objects=objects, frames=frames, repeats=repeats, watch=say,
     )  # fmt: skip
     _show(report)

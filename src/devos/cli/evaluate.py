@@ -123,13 +123,17 @@ def _dataset_command(dataset: str) -> Callable[..., None]:
         runtime: Annotated[
             str | None, typer.Option(help="What computes the model: auto (the fastest here), torch, onnx, openvino.")
         ] = None,
+        precision: Annotated[
+            str | None,
+            typer.Option(help="What convolutions compute in: auto (int8 on CPUs made for it), float32, int8."),
+        ] = None,
         workers: _Workers = None,
         no_cache: _NoCache = False,
         as_json: _AsJson = False,
     ) -> None:
         method, name = _method(model, results, baseline)
         settings = {"device": device, "size": size, "flow": flow, "memory_every": memory_every, "bank": bank,
-                    "flip": flip or None, "scales": scales, "runtime": runtime}  # fmt: skip
+                    "flip": flip or None, "scales": scales, "runtime": runtime, "precision": precision}  # fmt: skip
         _check_options(model, results, baseline, settings, out, save, stability)
         job = _job(dataset, protocol, settings, method=method, name=name, root=_absolute(root), split=split,
                    resolution=resolution, meta=_absolute(meta), unseen=_absolute(unseen))  # fmt: skip

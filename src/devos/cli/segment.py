@@ -18,6 +18,10 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 RuntimeName = Annotated[
     str, typer.Option("--runtime", help="What computes the network: auto (the fastest here), torch, onnx, openvino.")
 ]
+PrecisionName = Annotated[
+    str,
+    typer.Option("--precision", help="What convolutions compute in: auto (int8 on CPUs made for it), float32, int8."),
+]
 Size = Annotated[int, typer.Option(help="Short side, in pixels, at which the network works.")]
 Flip = Annotated[bool, typer.Option("--flip", help="See each frame mirrored too, and average: twice the time.")]
 Scales = Annotated[
@@ -42,6 +46,7 @@ def segment(
     flip: Flip = False,
     scales: Scales = "1",
     runtime: RuntimeName = "auto",
+    precision: PrecisionName = "auto",
     fps: Annotated[
         float | None, typer.Option(help="Frame rate of a folder of frames; 24 unless given.", show_default=False)
     ] = None,
@@ -62,8 +67,8 @@ def segment(
 
     summary = run_with_bar(
         "following", video, masks, out, model=model, device=device, size=size, memory_every=memory_every, bank=bank,
-        flow=flow, flip=flip, scales=parse_scales(scales), runtime=runtime, fps=fps, overwrite=overwrite,
-        resize_masks=resize_masks, snap_masks=snap_masks, skip_bad_frames=skip_bad_frames,
+        flow=flow, flip=flip, scales=parse_scales(scales), runtime=runtime, precision=precision, fps=fps,
+        overwrite=overwrite, resize_masks=resize_masks, snap_masks=snap_masks, skip_bad_frames=skip_bad_frames,
     )  # fmt: skip
     typer.echo(json.dumps(summary.as_json(), indent=2))
 

@@ -16,7 +16,7 @@ from devos.engine.settings import Settings
 from devos.errors import OptionError, WeightsError
 from devos.model.checkpoint import Weights, load_weights
 from devos.model.devos import DeVOS, Parts
-from devos.runtimes.choose import check_runtime, choose_runtime
+from devos.runtimes.choose import check_precision, check_runtime, choose_runtime
 
 __all__ = ["DEFAULT_MODEL", "Segmenter", "Settings", "choose_device", "find_weights", "load", "released_weights"]
 
@@ -49,9 +49,13 @@ class Segmenter:
         if "scales" in changes:
             changes["scales"] = tuple(changes["scales"])  # a list where they come from `run.json`
         parts = self.parts
-        if changes.get("runtime", self.settings.runtime) != self.settings.runtime:
+        chosen = self.settings.runtime, self.settings.precision
+        runtime, precision = changes.get("runtime", chosen[0]), changes.get("precision", chosen[1])
+        if (runtime, precision) != chosen:
             sha256 = self.weights.sha256 if self.weights else None
-            changes["runtime"], parts = choose_runtime(changes["runtime"], self.model, self.device, sha256)
+            choice = choose_runtime(runtime, self.model, self.device, sha256, precision)
+            changes |= {"runtime": choice.name, "precision": choice.precision}
+            parts = choice.parts
         return replace(self, settings=replace(self.settings, **changes), parts=parts)
 
 
@@ -66,19 +70,23 @@ def load(
     flip: bool = False,
     scales: Sequence[float] = (1.0,),
     runtime: str = "auto",
+    precision: str = "auto",
 ) -> Segmenter:
     """A network by its name, or from a weights file.
 
     `model`: `devos-t`, whose weights come with the package, or the path of a .safetensors file. `device`: auto, cpu,
     cuda, cuda:1, mps. `runtime`: what computes the network, torch, onnx (ONNX Runtime) or openvino; auto takes the
     fastest that is there for the device and the network, and the first time makes graphs for it, which are kept
-    (`devos.runtimes.cache`). The other settings are those of `Settings`. Raises WeightsError or OptionError.
+    (`devos.runtimes.cache`). `precision`: what its convolutions compute in there, float32 or int8; auto takes int8 on
+    CPUs that are made for it, for about 0.1 of J&F (docs/runtimes.md). The other settings are those of `Settings`.
+    Raises WeightsError or OptionError.
 
     >>> import devos
     >>> devos.load("devos-t", size=256).settings.size
     256
     """
     check_runtime(runtime)
+    check_precision(precision)
     settings = Settings(size=size, memory_every=memory_every, bank=bank, flow=flow, flip=flip, scales=tuple(scales))
     place = choose_device(device)
     path, sha256 = find_weights(model)
@@ -88,8 +96,9 @@ def load(
                            "install devos again")  # fmt: skip
     net = net.to(place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     net = net.requires_grad_(False)
-    name, parts = choose_runtime(runtime, net, place, weights.sha256)
-    return Segmenter(net, replace(settings, runtime=name), place, weights, parts)
+    choice = choose_runtime(runtime, net, place, weights.sha256, precision)
+    settings = replace(settings, runtime=choice.name, precision=choice.precision)
+    return Segmenter(net, settings, place, weights, choice.parts)
 
 
 def find_weights(model: str | Path) -> tuple[Path, str | None]:

@@ -29,6 +29,8 @@ class Settings:
     all of them: about the sum of their squares."""
     runtime: str = "torch"
     """What computes the network: torch, onnx or openvino. `load` says which it has taken."""
+    precision: str = "float32"
+    """What its convolutions compute in: float32 or int8. `load` says which it has taken."""
 
     def __post_init__(self) -> None:
         if not 64 <= self.size <= 4096:

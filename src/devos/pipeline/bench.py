@@ -112,7 +112,7 @@ def bench(
         num_frames=last.num_frames,
         num_objects=len(last.object_ids),
         settings=asdict(segmenter.settings),
-        precision=str(next(segmenter.model.parameters()).dtype).removeprefix("torch."),
+        precision=segmenter.settings.precision,
         device=str(device),
         machine=describe(device, torch.get_num_threads()),
         repeats=repeats,

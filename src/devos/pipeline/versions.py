@@ -15,6 +15,7 @@ _PACKAGES = {
     "pillow": ("pillow",),
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
     "onnx": ("onnx",),
+    "openvino": ("openvino",),
 }
 
 

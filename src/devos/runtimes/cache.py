@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
 import os
 import shutil
+import time
 from pathlib import Path
 
 import torch
 
 from devos.model.devos import DeVOS
-from devos.runtimes.export import MANIFEST, write_graphs
+from devos.runtimes.calibration import SUFFIX
+from devos.runtimes.export import MANIFEST, Exact, write_graphs
 from devos.runtimes.graphs import INPUTS
 from devos.runtimes.sampling import Sampling
 
-_SOURCES = ("model/*.py", "runtimes/graphs.py", "runtimes/sampling.py", "runtimes/export.py")
+_SOURCES = ("model/*.py", "runtimes/graphs.py", "runtimes/sampling.py", "runtimes/export.py",
+            "runtimes/calibration.py", "runtimes/int8.py", f"weights/*{SUFFIX}")  # fmt: skip
 """What graphs depend on beside the weights and torch."""
+_KEPT = 8
+"""Folders of graphs, of about 20 MB each, that stay however long ago they were used."""
+_DAY = 24 * 3600
 
 
 def cache_folder() -> Path:
@@ -28,21 +35,34 @@ def cache_folder() -> Path:
     return (Path(common) if Path(common).is_absolute() else Path.home() / ".cache") / "devos" / "graphs"
 
 
-def cached_graphs(model: DeVOS, weights_sha256: str, sampling: Sampling) -> Path:
+def cached_graphs(model: DeVOS, weights_sha256: str, sampling: Sampling, precision: Exact = "float32") -> Path:
     """The folder of a network's graphs, made now if they are not there or damaged. OutputError if that cannot be."""
-    folder = cache_folder() / f"{model.config.name}-{_key(weights_sha256, sampling)}"
+    folder = cache_folder() / f"{model.config.name}-{_key(weights_sha256, sampling, precision)}"
     if not _is_whole(folder):
         shutil.rmtree(folder, ignore_errors=True)
         try:
-            write_graphs(model, folder, sampling=sampling, weights_sha256=weights_sha256)
+            write_graphs(model, folder, sampling=sampling, precision=precision, weights_sha256=weights_sha256)
         except Exception:
             if not _is_whole(folder):  # another process may have been first
                 raise
+        with contextlib.suppress(OSError):  # another process may be at it too
+            _forget_old(folder.parent)
+    with contextlib.suppress(OSError):  # a cache that may only be read
+        os.utime(folder)
     return folder
 
 
-def _key(weights_sha256: str, sampling: Sampling) -> str:
-    depends = [weights_sha256, sampling, str(torch.__version__), _sources()]
+def _forget_old(cache: Path) -> None:
+    """Remove graphs of networks that are not used any more: all but the newest few, none of the last day."""
+    used = {path: path.stat().st_mtime for path in cache.iterdir() if (path / MANIFEST).is_file()}
+    newest_first = sorted(used, key=lambda path: used[path], reverse=True)
+    for path in newest_first[_KEPT:]:
+        if time.time() - used[path] > _DAY:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _key(weights_sha256: str, sampling: Sampling, precision: Exact) -> str:
+    depends = [weights_sha256, sampling, precision, str(torch.__version__), _sources()]
     return hashlib.sha256("\n".join(depends).encode()).hexdigest()[:20]
 
 

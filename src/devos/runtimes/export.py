@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jaxtyping
 import torch
@@ -23,9 +23,13 @@ from devos.model.config import MATCHING_STRIDES, ModelConfig
 from devos.model.decoder import ABSENT
 from devos.model.devos import DeVOS
 from devos.model.memory import EveryNth
+from devos.runtimes.calibration import Given, find_table
 from devos.runtimes.graphs import INPUTS, OUTPUTS, modules
+from devos.runtimes.int8 import quantise
 from devos.runtimes.sampling import Sampling
 
+Exact = Literal["float32", "int8"]
+"""What convolutions compute in; all else is float32."""
 OPSET = 17
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -52,12 +56,13 @@ _DRIVE = [
 ]
 
 
-def write_graphs(model: DeVOS, folder: Path, *, sampling: Sampling = "gather", weights_sha256: str | None = None,
-                 overwrite: bool = False) -> dict[str, Any]:  # fmt: skip
+def write_graphs(model: DeVOS, folder: Path, *, sampling: Sampling = "gather", precision: Exact = "float32",
+                 weights_sha256: str | None = None, overwrite: bool = False) -> dict[str, Any]:  # fmt: skip
     """Write encode.onnx, match.onnx, memorise.onnx and manifest.json into `folder`; returns the manifest.
 
-    Whole or not at all. `sampling`: how ADVA reads, `gather` for ONNX Runtime, `grid` for OpenVINO. ValueError for a
-    network that cannot be made into graphs (`graphs.refusal`); OutputError if `folder` holds something and `overwrite`
+    Whole or not at all. `sampling`: how ADVA reads, `gather` for ONNX Runtime, `grid` for OpenVINO. `precision`: what
+    convolutions compute in. ValueError for a network that cannot be made into graphs (`graphs.refusal`), or not in
+    int8 (`calibration.find_table`); OutputError if `folder` holds something and `overwrite`
     is not set, if what it holds is no export, or if it cannot be written.
     """
     old = _check(folder, overwrite)
@@ -65,7 +70,7 @@ def write_graphs(model: DeVOS, folder: Path, *, sampling: Sampling = "gather", w
         folder.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            manifest = _write(model, scratch, sampling, weights_sha256)
+            manifest = _write(model, scratch, sampling, precision, weights_sha256)
             scratch.chmod(0o755)
             if old:
                 shutil.rmtree(folder)
@@ -89,13 +94,17 @@ def _check(folder: Path, overwrite: bool) -> bool:
     return True
 
 
-def _write(model: DeVOS, folder: Path, sampling: Sampling, weights_sha256: str | None) -> dict[str, Any]:
+def _write(model: DeVOS, folder: Path, sampling: Sampling, precision: Exact,
+           weights_sha256: str | None) -> dict[str, Any]:  # fmt: skip
     config = model.config
+    table = _table(model, sampling) if precision == "int8" else {}
     examples = _examples(model)
     graphs = {}
     for name, module in modules(model, sampling).items():
         path = folder / f"{name}.onnx"
         _export(module.eval(), tuple(examples[i] for i in INPUTS[name]), name, config, path)
+        if table:
+            quantise(path, table, outputs=True)
         graphs[name] = {
             "file": path.name,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -106,6 +115,7 @@ def _write(model: DeVOS, folder: Path, sampling: Sampling, weights_sha256: str |
         "format": FORMAT,
         "opset": OPSET,
         "sampling": sampling,
+        "precision": precision,
         "weights_sha256": weights_sha256,
         "torch": str(torch.__version__),
         "config": asdict(config),
@@ -117,6 +127,16 @@ def _write(model: DeVOS, folder: Path, sampling: Sampling, weights_sha256: str |
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return manifest
+
+
+def _table(model: DeVOS, sampling: Sampling) -> dict[str, Given]:
+    """What to make 8-bit: all that can be for OpenVINO. ONNX Runtime gains from the backbone's blocks alone."""
+    table = find_table(model)
+    if table is None:
+        raise ValueError(f"nobody has measured what comes to the convolutions of this {model.config.backbone}")
+    return (
+        table if sampling == "grid" else {name: given for name, given in table.items() if ".backbone.blocks." in name}
+    )
 
 
 def shape_of(name: str, config: ModelConfig) -> tuple[str | int, ...]:

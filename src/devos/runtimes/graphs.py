@@ -153,7 +153,7 @@ class Match(nn.Module):
         large = [F.interpolate(mask.index_select(1, slots), scale_factor=float(s // 4), mode="bilinear",
                                align_corners=False) for mask, s in reads]  # fmt: skip
         odds = torch.stack(large, 1).clamp(0.01, 0.99)
-        odds = odds.log() - (1 - odds).log()
+        odds = (odds / (1 - odds)).log()
         assert head.direct.bias is not None
         direct = head.direct.weight.flatten(1).index_select(0, slots) @ x.flatten(2)
         direct = direct.view(g, k, h, w) + head.direct.bias.index_select(0, slots)[:, None, None]
