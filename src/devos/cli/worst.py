@@ -48,5 +48,5 @@ def worst(
             say(f"{score.name}: no frame is wrong")
             continue
         path = out / f"{score.name}.png"
-        save_png(worst_page(videos[score.name], score, masks, scores.protocol, count), path)
+        save_png(worst_page(videos[score.name], score, masks, scores.protocol, count), path, smallest=False)
         typer.echo(path)

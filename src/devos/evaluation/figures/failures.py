@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 
 from devos.data.catalog import Labels, VideoInfo, read_picture
 from devos.errors import OptionError
-from devos.evaluation.figures.sheet import FAINT, Rgb, Sheet, fitting, resized
+from devos.evaluation.figures.sheet import FAINT, Rgb, Sheet, fitting, painted, resized
 from devos.evaluation.measures.pairs import saved_pair
 from devos.evaluation.reports.panels import OUTCOME_COLOURS, Outcome, outcomes, part_to_show
 from devos.evaluation.reports.worst import frame_values, worst_frames
@@ -33,7 +33,8 @@ _MOST_NAMED = 8
 def worst_page(
     video: VideoInfo, score: SequenceScore, predicted: Path, protocol: Protocol, count: int = FRAMES_SHOWN
 ) -> Rgb:
-    """A row for each of the worst frames, in their order: the whole of it, and the part around the objects enlarged.
+    """A row for each of the worst frames, in their order: the whole of it, and beside it the part around its object
+    enlarged or, where there are several, what was predicted, in the colours of every overlay.
 
     The true outline is white; what was missed, falsely marked, or marked as another object is tinted. `predicted`: the
     folder of the masks that were scored, as `saved_pair` takes it. Which frames, says `worst_frames`: by J&F, and apart
@@ -68,6 +69,8 @@ def _draw_header(sheet: Sheet, score: SequenceScore, number: int, *, several: bo
                size=11, color=FAINT)  # fmt: skip
     sheet.text(_MARGIN, 54, "white line: the true outline", size=10, color=FAINT)
     left = _MARGIN + sheet.text_width("white line: the true outline", 10) + 30
+    if several:
+        sheet.text(sheet.width - _MARGIN, 54, "right: what was predicted", size=10, color=FAINT, ha="right")
     for kind, words in _WORDS.items():
         if kind is Outcome.CONFUSED and not several:
             continue
@@ -91,17 +94,19 @@ def _caption(video: VideoInfo, score: SequenceScore, index: int) -> str:
 def _pictures(
     video: VideoInfo, index: int, truth: Labels, predicted: Labels, object_ids: Sequence[int], size: FrameSize
 ) -> tuple[Rgb, Rgb]:
-    """The whole frame, and its part around the objects; where that is all of it, the picture as it was filmed."""
+    """The whole frame; and its part around the one object, the picture as it was filmed where that is all of it, or
+    the prediction if there are several objects."""
     rgb = resized(read_picture(video.frames[index]), FrameSize(*truth.shape))
     found = outcomes(truth, predicted, object_ids)
-    part = part_to_show((truth > 0) | (predicted > 0))
     whole = _painted(rgb, truth, found, size)
+    if len(object_ids) > 1:
+        return whole, painted(rgb, np.where(np.isin(predicted, object_ids), predicted, 0).astype(np.uint16), size)
+    part = part_to_show((truth > 0) | (predicted > 0))
     if not part.is_smaller:
         return whole, resized(rgb, size)
     rows, columns = part.window
     cut, true_part, found_part = (np.ascontiguousarray(each[rows, columns]) for each in (rgb, truth, found))
-    close = _painted(cut, true_part, found_part, size)
-    return whole, close
+    return whole, _painted(cut, true_part, found_part, size)
 
 
 def _painted(rgb: Rgb, truth: np.ndarray, found: np.ndarray, size: FrameSize) -> UInt8[np.ndarray, "h w 3"]:

@@ -90,10 +90,14 @@ class Sheet:
         return page
 
 
-def save_png(rgb: Rgb, path: Path) -> None:
-    """Write a picture, whole or not at all; the same picture gives the same file. OutputError if that fails."""
+def save_png(rgb: Rgb, path: Path, *, smallest: bool = True) -> None:
+    """Write a picture, whole or not at all; the same picture gives the same file. OutputError if that fails.
+
+    Without `smallest` a photograph is written in a fifth of the time, and is some 5 % larger.
+    """
+    how = {"optimize": True} if smallest else {"compress_level": 3}
     with replacing(path) as temporary:
-        Image.fromarray(rgb).save(temporary, format="PNG", optimize=True)
+        Image.fromarray(rgb).save(temporary, format="PNG", **how)
 
 
 def save_pages(pages: Iterable[Rgb], picture: Path | None, film: Path | None, fps: Fraction) -> int:
