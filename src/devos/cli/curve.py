@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from devos.cli.progress import say
-from devos.cli.segment import Device, RuntimeName, Size
+from devos.cli.segment import Device, PrecisionName, RuntimeName, Size
 from devos.errors import OptionError
 
 
@@ -34,6 +34,7 @@ def curve(
     size: Size = 384,
     flow: Annotated[str, typer.Option(help="Optical flow: dis, none or raft.")] = "dis",
     runtime: RuntimeName = "auto",
+    precision: PrecisionName = "float32",
 ) -> None:  # fmt: skip
     """Score every snapshot of one run or several, and draw J&F against steps and minutes of training.
 
@@ -47,7 +48,7 @@ def curve(
 
     found = curves.snapshots([curves.parse_run(words) for words in runs], every)
     videos = {name: find_videos(path, split=split) for name, path in roots.items()}
-    settings = {"size": size, "flow": flow, "runtime": runtime, "device": device}
+    settings = {"size": size, "flow": flow, "runtime": runtime, "precision": precision, "device": device}
     table, picture = out.with_name(f"{out.name}.csv"), out.with_name(f"{out.name}.png")
     record = curves.Record(out.with_name(f"{out.name}.json"), videos, settings)
     begun = time.perf_counter()
