@@ -55,7 +55,8 @@ class Follower:
         on the one before, and where each cell of that one went. Returns the probabilities, as `start`.
         """
         features = self._run("encode", image=image[None])
-        bank = {f"bank_{name}": np.concatenate([entry[name] for entry in self.bank], 1) for name in self.bank[0]}
+        bank = {f"bank_{name}": np.concatenate([entry[name] for entry in self.bank if name in entry], 1)
+                for name in self.bank[0]}  # fmt: skip
         slots = np.arange(1 + self.num_objects)
         logits = self._run(
             "match", **features, **self.previous, **bank, to_prev=to_prev[None], to_curr=to_curr[None], slots=slots
@@ -76,6 +77,9 @@ class Follower:
             self.bank.append({"keys_s16": made["keys_s16"], "keys_s32": made["keys_s32"]} | entry)
             if len(self.bank) > self.manifest["bank"]["most"]:
                 del self.bank[1]  # the oldest but the first, whose mask was given
+            for entry in self.bank[1 : -self.manifest["bank"]["fine"]]:
+                entry.pop("keys_s16", None)  # of the old ones, only the first is read in detail
+                entry.pop("values_s16", None)
         self.frame += 1
         return probabilities[0, : 1 + self.num_objects]
 

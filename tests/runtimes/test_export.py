@@ -36,7 +36,7 @@ def iou(ours: np.ndarray, theirs: np.ndarray) -> float:
 def test_the_example_follows_objects_without_torch_as_devos_does(
     graphs: Path, on_torch: Segmenter, tmp_path: Path
 ) -> None:
-    frames, mask = film(10), first_mask()
+    frames, mask = film(17), first_mask()  # the bank forgets details of its second frame
     (tmp_path / "frames").mkdir()
     for t, frame in enumerate(frames):
         Image.fromarray(frame).save(tmp_path / "frames" / f"{t:05d}.png")
@@ -50,7 +50,7 @@ def test_the_example_follows_objects_without_torch_as_devos_does(
         expected = session.step(frame, mask if t == 0 else None).labels
         found = np.asarray(Image.open(tmp_path / "out" / f"{t:05d}.png"))
         assert all(iou(found == i, expected == i) >= 0.995 for i in (0, 1, 2))
-    assert np.bincount(expected.ravel()).min() > 500  # there is something to compare
+    assert np.bincount(expected.ravel()).min() > 400  # there is something to compare
 
 
 def test_the_manifest_tells_what_the_graphs_take_and_give(graphs: Path, network: Path) -> None:

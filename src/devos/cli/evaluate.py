@@ -113,6 +113,9 @@ def _dataset_command(dataset: str) -> Callable[..., None]:
         flow: Annotated[str | None, typer.Option(help="Optical flow of the model: dis, none or raft.")] = None,
         memory_every: Annotated[int | None, typer.Option(help="The model remembers every n-th frame.")] = None,
         bank: Annotated[int | None, typer.Option(help="Most frames that the model remembers.")] = None,
+        fine_bank: Annotated[
+            int | None, typer.Option(help="How many of the newest of them it remembers in detail.")
+        ] = None,
         flip: Annotated[
             bool, typer.Option("--flip", help="The model sees each frame mirrored too; twice the time.")
         ] = False,
@@ -133,7 +136,8 @@ def _dataset_command(dataset: str) -> Callable[..., None]:
     ) -> None:
         method, name = _method(model, results, baseline)
         settings = {"device": device, "size": size, "flow": flow, "memory_every": memory_every, "bank": bank,
-                    "flip": flip or None, "scales": scales, "runtime": runtime, "precision": precision}  # fmt: skip
+                    "fine_bank": fine_bank, "flip": flip or None, "scales": scales, "runtime": runtime,
+                    "precision": precision}  # fmt: skip
         _check_options(model, results, baseline, settings, out, save, stability)
         job = _job(dataset, protocol, settings, method=method, name=name, root=_absolute(root), split=split,
                    resolution=resolution, meta=_absolute(meta), unseen=_absolute(unseen))  # fmt: skip

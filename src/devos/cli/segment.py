@@ -42,6 +42,7 @@ def segment(
     size: Size = 384,
     memory_every: Annotated[int, typer.Option(help="Remember every n-th frame.")] = 5,
     bank: Annotated[int, typer.Option(help="Most frames that are remembered.")] = 6,
+    fine_bank: Annotated[int, typer.Option(help="How many of the newest are remembered in detail; fewer: faster.")] = 2,
     flow: Annotated[str, typer.Option(help="Optical flow: dis, none or raft.")] = "dis",
     flip: Flip = False,
     scales: Scales = "1",
@@ -67,8 +68,9 @@ def segment(
 
     summary = run_with_bar(
         "following", video, masks, out, model=model, device=device, size=size, memory_every=memory_every, bank=bank,
-        flow=flow, flip=flip, scales=parse_scales(scales), runtime=runtime, precision=precision, fps=fps,
-        overwrite=overwrite, resize_masks=resize_masks, snap_masks=snap_masks, skip_bad_frames=skip_bad_frames,
+        fine_bank=fine_bank, flow=flow, flip=flip, scales=parse_scales(scales), runtime=runtime,
+        precision=precision, fps=fps, overwrite=overwrite, resize_masks=resize_masks, snap_masks=snap_masks,
+        skip_bad_frames=skip_bad_frames,
     )  # fmt: skip
     typer.echo(json.dumps(summary.as_json(), indent=2))
 

@@ -16,6 +16,7 @@ from devos.engine.settings import Settings
 from devos.errors import OptionError, WeightsError
 from devos.model.checkpoint import Weights, load_weights
 from devos.model.devos import DeVOS, Parts
+from devos.model.memory import FINE
 from devos.runtimes.choose import check_precision, check_runtime, choose_runtime
 
 __all__ = ["DEFAULT_MODEL", "Segmenter", "Settings", "choose_device", "find_weights", "load", "released_weights"]
@@ -66,6 +67,7 @@ def load(
     size: int = 384,
     memory_every: int = 5,
     bank: int = 6,
+    fine_bank: int = FINE,
     flow: str = "dis",
     flip: bool = False,
     scales: Sequence[float] = (1.0,),
@@ -87,7 +89,8 @@ def load(
     """
     check_runtime(runtime)
     check_precision(precision)
-    settings = Settings(size=size, memory_every=memory_every, bank=bank, flow=flow, flip=flip, scales=tuple(scales))
+    settings = Settings(size=size, memory_every=memory_every, bank=bank, fine_bank=fine_bank, flow=flow, flip=flip,
+                        scales=tuple(scales))  # fmt: skip
     place = choose_device(device)
     path, sha256 = find_weights(model)
     net, weights = load_weights(path, None if sha256 is None else str(model))

@@ -102,7 +102,7 @@ class Session:
     def __init__(self, segmenter: Network, *, flow: FlowEstimator | None = None) -> None:
         self._segmenter = segmenter
         settings = segmenter.settings
-        self._policy = EveryNth(every=settings.memory_every, max_entries=settings.bank)
+        self._policy = EveryNth(every=settings.memory_every, max_entries=settings.bank, fine=settings.fine_bank)
         self._views = views_of(settings)
         flow = flow or create_flow(settings.flow, str(segmenter.device))
         self._preparation = Preparation(self._views, settings, flow)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from devos.errors import OptionError
 from devos.flow.estimator import FLOW_NAMES
+from devos.model.memory import FINE
 
 MOST_SCALES, LEAST_SCALE, GREATEST_SCALE = 5, 0.5, 2.0
 
@@ -20,6 +21,8 @@ class Settings:
     """A frame enters the memory bank every this many frames."""
     bank: int = 6
     """Most frames in the bank, annotated ones included."""
+    fine_bank: int = FINE
+    """How many of them that are not annotated, the newest, are remembered in detail (at stride 16) too."""
     flow: str = "dis"
     """The flow estimator: dis, none or raft."""
     flip: bool = False
@@ -39,6 +42,8 @@ class Settings:
             raise OptionError(f"--memory-every is a number of frames from 1, got {self.memory_every}")
         if self.bank < 1:
             raise OptionError(f"--bank is a number of frames from 1, got {self.bank}")
+        if self.fine_bank < 1:
+            raise OptionError(f"--fine-bank is a number of frames from 1, got {self.fine_bank}")
         if self.flow not in FLOW_NAMES:
             raise OptionError(f"no flow estimator is called {self.flow!r}; choose one of {', '.join(FLOW_NAMES)}")
         in_range = all(LEAST_SCALE <= scale <= GREATEST_SCALE for scale in self.scales)

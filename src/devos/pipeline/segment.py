@@ -83,6 +83,7 @@ def segment(
     size: int | None = None,
     memory_every: int | None = None,
     bank: int | None = None,
+    fine_bank: int | None = None,
     flow: str | None = None,
     flip: bool | None = None,
     scales: Sequence[float] | None = None,
@@ -100,8 +101,8 @@ def segment(
 
     `video`: a file or a folder of frames, whose rate is `fps`. `masks`: a PNG for the first frame, or a folder of PNGs
     named as their frames. `model`: a name, a weights file, or a `Segmenter`, with its own device and settings; `size`,
-    `memory_every`, `bank`, `flow`, `flip`, `scales`, `runtime` and `precision` are those of `devos.load`, each as
-    the model has it unless given.
+    `memory_every`, `bank`, `fine_bank`, `flow`, `flip`, `scales`, `runtime` and `precision` are those of
+    `devos.load`, each as the model has it unless given.
     All of it is checked before any work. Raises a DevosError for whatever the user can mend. However the run ends,
     what is done stays readable, and `out/run.json` tells how it ended.
 
@@ -122,7 +123,8 @@ def segment(
         with clock.part("check"):
             given = read_masks(masks, reader, resize=resize_masks, snap=snap_masks)
         with clock.part("load"):
-            settings = {"size": size, "memory_every": memory_every, "bank": bank, "flow": flow, "flip": flip,
+            settings = {"size": size, "memory_every": memory_every, "bank": bank, "fine_bank": fine_bank,
+                        "flow": flow, "flip": flip,
                         "scales": scales, "runtime": runtime, "precision": precision}  # fmt: skip
             segmenter = _segmenter(model, device, {k: v for k, v in settings.items() if v is not None})
             session = segmenter.session()

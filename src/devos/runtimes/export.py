@@ -22,7 +22,7 @@ from devos.errors import OutputError
 from devos.model.config import MATCHING_STRIDES, ModelConfig
 from devos.model.decoder import ABSENT
 from devos.model.devos import DeVOS
-from devos.model.memory import EveryNth
+from devos.model.memory import FINE, EveryNth
 from devos.runtimes.calibration import Given, find_table
 from devos.runtimes.graphs import INPUTS, OUTPUTS, modules
 from devos.runtimes.int8 import quantise
@@ -50,7 +50,8 @@ _DRIVE = [
     "Then every frame: values and keys = memorise(s8, s16, s32, probabilities). previous_* and values_* of the next "
     "frame's match are this frame's s8, s16, s32 and values.",
     "The bank holds frames: the one with given masks always, and every 5th after it; at most 6, the oldest of those "
-    "without given masks leaves first. bank_keys_* are the frames' keys one after the other; bank_values_* their "
+    f"without given masks leaves first. At stride 16 only those with given masks and the newest {FINE} of the others "
+    "are in it; at stride 32 all. bank_keys_* are the frames' keys one after the other; bank_values_* their "
     "values in the same order, each `g v h w` as a row for each cell, groups side by side: transpose to h w g v, "
     "reshape.",
 ]
@@ -121,7 +122,7 @@ def _write(model: DeVOS, folder: Path, sampling: Sampling, precision: Exact,
         "config": asdict(config),
         "num_slots": config.num_slots,
         "absent_logit": ABSENT,
-        "bank": {"every": EveryNth.every, "most": EveryNth.max_entries},
+        "bank": {"every": EveryNth.every, "most": EveryNth.max_entries, "fine": FINE},
         "graphs": graphs,
         "how_to_drive": _DRIVE,
     }

@@ -151,8 +151,12 @@ def _look(model: DeVOS, image: Tensor, motion: Motion, memory: Memory, frame: Fr
     weights = {}
     for name, matching in model.long_term.items():
         stride = int(name.removeprefix("s"))
-        keys = memory.keys(stride)
-        weights[stride] = cast(LongTermMatching, matching).attention(features.at(stride), keys)
+        taken = cast(LongTermMatching, matching).attention(features.at(stride), memory.keys(stride))
+        # Of a frame that is not read at this stride nothing is taken.
+        read = torch.tensor([stride in entry.keys for entry in memory.entries])
+        weights[stride] = taken.new_zeros(1, taken.shape[1], len(read), taken.shape[2] // int(read.sum()))
+        weights[stride][:, :, read] = taken.unflatten(2, (int(read.sum()), -1))
+        weights[stride] = weights[stride].flatten(2)
     sampled, num_own = _sample(model, features, motion, memory)
     grid = Grid(frame.size, FrameSize(*image.shape[-2:]))
     scale = np.array([frame.size.width / grid.network.width, frame.size.height / grid.network.height])
