@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 
 import pytest
 import torch
@@ -141,3 +142,15 @@ def test_scores_of_other_settings_or_other_videos_are_not_mixed(run, roots, tmp_
     (tmp_path / "c.json").write_text("{}")
     with pytest.raises(InputError, match="no record"):
         Record(tmp_path / "c.json", roots, SETTINGS)
+
+
+def test_scores_by_another_runtime_or_of_other_defaults_are_not_mixed(run, roots, tmp_path):
+    found = snapshots([Run(run("a", [6.0, 6.0], [10, 20]))])
+    record = Record(tmp_path / "c.json", roots, SETTINGS)
+    score_all(found[:1], roots, record, SETTINGS)
+    content = json.loads((tmp_path / "c.json").read_text())
+    assert content["used"]["runtime"] == "torch" and content["used"]["size"] == 64
+    content["used"]["runtime"] = "onnx"
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    with pytest.raises(OptionError, match="made with runtime 'onnx' then, 'torch' now; write to another place"):
+        score_all(found, roots, Record(tmp_path / "c.json", roots, SETTINGS), SETTINGS)

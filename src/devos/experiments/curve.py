@@ -166,6 +166,16 @@ class Record:
             raise OptionError(f"{self._path} has scores on other videos called {changed[0]}; give these another name "
                               "(NAME=ROOT), or write to another place with --out")  # fmt: skip
 
+    def use(self, settings: Mapping[str, Any]) -> None:
+        """Take note of what `auto` and defaults came to; OptionError if earlier scores were made otherwise."""
+        used = json.loads(json.dumps(settings))
+        known = self._content.setdefault("used", used)
+        other = [f"{name} {known.get(name)!r} then, {used.get(name)!r} now" for name in {**known, **used}
+                 if known.get(name) != used.get(name)]  # fmt: skip
+        if other:
+            raise OptionError(f"{self._path} has scores that were made with {'; '.join(other)}; write to another place "
+                              "with --out, or remove it to score all anew")  # fmt: skip
+
     def find(self, snapshot: Snapshot, root: str) -> dict[str, Any] | None:
         """J&F, J, F and J&F of each sequence, in [0, 1]; None if it is still to be scored."""
         found: dict[str, Any] | None = self._content["scores"].get(snapshot.sha256, {}).get(root)
@@ -194,11 +204,14 @@ def score_all(
     found: Sequence[Snapshot], roots: Roots, record: Record, settings: Settings,
     done: Callable[[Snapshot, int], None] = lambda snapshot, left: None,
 ) -> None:  # fmt: skip
-    """Score every snapshot that the record lacks; `done` is told of each, and how many are left."""
+    """Score every snapshot that the record lacks; `done` is told of each, and how many are left. OptionError if `auto`
+    now means another runtime than for what was scored before.
+    """
     todo = [(one, [name for name in roots if record.find(one, name) is None]) for one in found]
     todo = [(one, names) for one, names in todo if names]
     for number, (snapshot, names) in enumerate(todo, start=1):
         segmenter = load(snapshot.weights, **settings)
+        record.use(asdict(segmenter.settings))
         for name in names:
             protocol = choose_protocol(roots[name])
             predictor = ModelPredictor(segmenter, protocol)
