@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from devos.data.photos import Photo
-from devos.data.synthetic.looks import Cutout, Look, cut, shading, sweeping, tinted
+from devos.data.synthetic.looks import Cutout, Look, cut, shading, sweeping, tinted, unfolding
 
 RED, GREEN = (200, 30, 30), (20, 160, 40)
 
@@ -56,3 +56,17 @@ def test_another_texture_comes_in_from_one_side_and_only_there():
         assert green == sorted(green)
         assert green[-1] > green[0] + 0.05
         assert all((look.at(t)[..., 3] == 255).all() for t in range(6))
+
+
+def test_what_unfolds_shows_a_part_first_and_more_of_itself_later_or_the_other_way_round():
+    whole = Cutout(np.full((40, 30, 3), RED, np.uint8), np.full((40, 30), 255, np.uint8))
+    grows = 0
+    for seed in range(20):
+        look = Look(whole, unfolding=unfolding((40, 30), 6, np.random.default_rng(seed)))
+        shown = [np.mean(look.at(t)[..., 3] > 127) for t in range(6)]
+        assert 0.15 < min(shown) < 0.8
+        assert max(shown) > 0.75
+        assert shown == sorted(shown) or shown == sorted(shown, reverse=True)
+        grows += shown[-1] > shown[0]
+        assert (look.at(5)[..., :3] == RED).all()
+    assert 11 <= grows <= 19

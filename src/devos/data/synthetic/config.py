@@ -50,6 +50,8 @@ class SyntheticConfig:
     """Share of the things a part of which is an object of its own: a bag that is carried, a part of other colours."""
     exchange: float = 0.0
     """Share of the layers over which another texture slides, as over clothes that turn."""
+    unfold: float = 0.0
+    """Share of the layers that show a part of themselves at first and more later, as what turns its side to us."""
     small: float = 0.0
     """Share of the layers that are small and fly about at up to several times their own size a frame."""
     shapes: float = 0.0
@@ -76,7 +78,7 @@ class SyntheticConfig:
 
 
 SHARES = ("flow_exact", "least_area", "crowd", "mates", "same_set", "look_alike", "occluder", "leave", "blink",
-          "wave", "shade", "parts", "exchange", "small", "shapes", "camera", "motion_blur", "defocus",
+          "wave", "shade", "parts", "exchange", "unfold", "small", "shapes", "camera", "motion_blur", "defocus",
           "light")  # fmt: skip
 """The fields that are shares."""
 
@@ -85,8 +87,8 @@ def crowded() -> SyntheticConfig:
     """Most clips are crowds of look-alikes; give the stage `max_objects=6` or more, so that they are followed."""
     return SyntheticConfig(
         max_layers=5, least_area=0.002, crowd=0.5, mates=0.25, same_set=0.5, occluder=0.3, leave=0.08, blink=0.03,
-        wave=0.4, shade=0.25, parts=0.4, exchange=0.15, small=0.06, shapes=0.1, camera=0.4, motion_blur=0.25,
-        defocus=0.15, light=0.25,
+        wave=0.4, shade=0.25, parts=0.4, exchange=0.15, unfold=0.2, small=0.06, shapes=0.1, camera=0.4,
+        motion_blur=0.25, defocus=0.15, light=0.25,
     )  # fmt: skip
 
 
@@ -94,6 +96,6 @@ def wild() -> SyntheticConfig:
     """Everything happens, crowds in a third of the clips."""
     return SyntheticConfig(
         max_layers=4, least_area=0.0015, crowd=0.2, mates=0.15, same_set=0.3, occluder=0.4, leave=0.12, blink=0.05,
-        wave=0.5, shade=0.35, parts=0.2, exchange=0.25, small=0.15, shapes=0.2, camera=0.5, motion_blur=0.35,
-        defocus=0.2, light=0.35,
+        wave=0.5, shade=0.35, parts=0.2, exchange=0.25, unfold=0.2, small=0.15, shapes=0.2, camera=0.5,
+        motion_blur=0.35, defocus=0.2, light=0.35,
     )  # fmt: skip

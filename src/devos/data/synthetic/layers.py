@@ -8,7 +8,7 @@ import numpy as np
 
 from devos.data.photos import Photo
 from devos.data.synthetic.config import SyntheticConfig
-from devos.data.synthetic.looks import Cutout, Look, shading, sweeping
+from devos.data.synthetic.looks import Cutout, Look, shading, sweeping, unfolding
 from devos.data.synthetic.paths import Path, bend_randomly, lay
 from devos.data.synthetic.shapes import take_texture
 from devos.data.synthetic.tracks import Camera, Track, away_and_back
@@ -59,7 +59,8 @@ def _change(cutout: Cutout, setting: Setting, rng: np.random.Generator) -> Look:
         shape = cutout.alpha.shape
         # Not the ground's: nothing turns into what is behind it.
         sweep = sweeping(shape, take_texture(setting.photos[1:], max(shape), rng), config.length, rng)
-    return Look(cutout, shades, sweep)
+    front = unfolding(cutout.alpha.shape, config.length, rng) if rng.random() < config.unfold else None
+    return Look(cutout, shades, sweep, front)
 
 
 def _with_a_gap(length: int, rng: np.random.Generator) -> tuple[bool, ...]:

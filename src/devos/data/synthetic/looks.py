@@ -32,14 +32,26 @@ class Cutout:
 
 
 @dataclass(frozen=True)
+class Front:
+    """A border that passes over a thing from one side."""
+
+    place: Float32[np.ndarray, "h w"]
+    """How far along each pixel lies, 0 to 1; beyond 1 where the border never comes."""
+    reached: tuple[float, ...]
+    """For each frame, how far along the border is."""
+
+    def passed(self, t: int) -> Float32[np.ndarray, "h w"]:
+        """1 where the border has passed at frame t, 0 where it has not."""
+        behind: np.ndarray = np.clip((self.reached[t] - self.place) * 12 + 0.5, 0, 1)
+        return behind
+
+
+@dataclass(frozen=True)
 class Sweep:
     """Another texture slides over the thing, or over a band of it."""
 
     texture: Rgb
-    place: Float32[np.ndarray, "h w"]
-    """How far along each pixel lies, 0 to 1; beyond 1 where nothing changes."""
-    reached: tuple[float, ...]
-    """For each frame, how far along the border is."""
+    front: Front
 
 
 @dataclass(frozen=True)
@@ -50,18 +62,22 @@ class Look:
     shades: UInt8[np.ndarray, "t 4 4"] | None = None
     """Coarse gains for each frame, in 1/128."""
     sweep: Sweep | None = None
+    unfolding: Front | None = None
+    """What of the thing is there: it comes to show more of itself, or less."""
 
     def at(self, t: int) -> UInt8[np.ndarray, "h w 4"]:
         """RGB and opacity at frame t."""
-        if self.sweep is None and self.shades is None:
+        if self.sweep is None and self.shades is None and self.unfolding is None:
             return self._unchanged
         rgb, alpha = self.cutout.rgb, self.cutout.alpha
         if self.sweep is not None:
-            new = np.clip((self.sweep.reached[t] - self.sweep.place) * 12 + 0.5, 0, 1)
+            new = self.sweep.front.passed(t)
             rgb = cv2.blendLinear(self.sweep.texture, rgb, new, 1 - new)
         if self.shades is not None:
             gains = cv2.resize(self.shades[t], alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
             rgb = cv2.multiply(rgb, cv2.merge([gains] * 3), scale=1 / _NEUTRAL)
+        if self.unfolding is not None:
+            alpha = np.rint(alpha * self.unfolding.passed(t)).astype(np.uint8)
         return _with_opacity(rgb, alpha)
 
     @cached_property
@@ -141,16 +157,37 @@ def shading(length: int, rng: np.random.Generator) -> UInt8[np.ndarray, "t 4 4"]
 def sweeping(shape: tuple[int, int], texture: Rgb, length: int, rng: np.random.Generator) -> Sweep:
     """A texture (any size) that comes in from one side, over all of the thing or a band of it, as clothes that turn."""
     height, width = shape
-    ys, xs = np.mgrid[:height, :width].astype(np.float32)
-    ys, xs = ys / height, xs / width
-    along = xs if rng.random() < 0.7 else ys
-    along = along if rng.random() < 0.5 else 1 - along
-    wobble = cv2.resize(rng.normal(0, 0.05, (4, 4)).astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-    place = along + wobble
+    place = _along(shape, rng)
     if rng.random() < 0.6:
+        ys = np.linspace(0, 1, height, dtype=np.float32)[:, None] + _wobble(shape, rng)
         top = rng.uniform(0, 0.6)
         bottom = top + rng.uniform(0.25, 0.5)
-        place = np.where((ys + wobble > top) & (ys + wobble < bottom), place, np.float32(9))
-    start, end = rng.uniform(-0.2, 0.3), rng.uniform(0.5, 1.2)
-    reached = tuple(float(x) for x in np.linspace(start, end, length))
-    return Sweep(cv2.resize(texture, (width, height), interpolation=cv2.INTER_AREA), place.astype(np.float32), reached)
+        place = np.where((ys > top) & (ys < bottom), place, np.float32(9))
+    reached = _progress(rng.uniform(-0.2, 0.3), rng.uniform(0.5, 1.2), length)
+    return Sweep(cv2.resize(texture, (width, height), interpolation=cv2.INTER_AREA), Front(place, reached))
+
+
+def unfolding(shape: tuple[int, int], length: int, rng: np.random.Generator) -> Front:
+    """A thing that shows a part of itself at first and all of it at the end, as what turns its side to the camera; in
+    one of four cases the other way round.
+    """
+    reached = _progress(rng.uniform(0.35, 0.65), rng.uniform(0.85, 1.3), length)
+    return Front(_along(shape, rng), reached if rng.random() < 0.75 else reached[::-1])
+
+
+def _along(shape: tuple[int, int], rng: np.random.Generator) -> Float32[np.ndarray, "h w"]:
+    """How far each pixel lies from one of the sides, 0 to 1, roughly."""
+    ys, xs = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    along = xs / shape[1] if rng.random() < 0.7 else ys / shape[0]
+    place: np.ndarray = (along if rng.random() < 0.5 else 1 - along) + _wobble(shape, rng)
+    return place
+
+
+def _wobble(shape: tuple[int, int], rng: np.random.Generator) -> Float32[np.ndarray, "h w"]:
+    coarse = rng.normal(0, 0.05, (4, 4)).astype(np.float32)
+    smooth: np.ndarray = cv2.resize(coarse, shape[::-1], interpolation=cv2.INTER_CUBIC)
+    return smooth
+
+
+def _progress(start: float, end: float, length: int) -> tuple[float, ...]:
+    return tuple(float(x) for x in np.linspace(start, end, length))
