@@ -28,8 +28,8 @@ def already():
 def clips(photos, request, already):
     if request.param in already:
         return already[request.param]
-    # Blur, and textures that slide over things, are no motion of pictures; what is not there has no motion to be seen.
-    calm = {"motion_blur": 0.0, "shade": 0.0, "exchange": 0.0, "blink": 0.0}
+    # Blur, textures that slide over things, and what unfolds are no motion; what is not there has none to be seen.
+    calm = {"motion_blur": 0.0, "shade": 0.0, "exchange": 0.0, "unfold": 0.0, "blink": 0.0}
     config = replace(request.param(), size=96, length=4, max_objects=3, **calm)
     found = [with_flow(photos[:3], config, np.random.default_rng(seed)) for seed in range(16)]
     assert sum(clip is not None for clip in found) >= 12
