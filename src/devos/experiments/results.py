@@ -88,7 +88,9 @@ def score(
     scores = {}
     for test, clips in tests.items():
         protocol = choose_protocol(clips)
-        predictor = ModelPredictor(load(weights, size=size, flow=flow, device=device), protocol)
+        # What is compared should not depend on whether the processor computes in 8-bit numbers.
+        network = load(weights, size=size, flow=flow, device=device, precision="float32")
+        predictor = ModelPredictor(network, protocol)
         scores[test] = asdict(evaluate(clips, predictor, protocol, workers=1).means)
     return scores
 
