@@ -82,6 +82,11 @@ _Unseen = Annotated[
 ]
 _NoCache = Annotated[bool, typer.Option("--no-cache", help="Score saved masks anew even if their scores are kept.")]
 
+_FineBank = Annotated[int | None, typer.Option(help="How many of the newest of them it remembers in detail.")]
+_Precision = Annotated[
+    str | None, typer.Option(help="What convolutions compute in: auto (int8 on CPUs made for it), float32, int8.")
+]
+
 
 def _dataset_command(dataset: str) -> Callable[..., None]:
     """The command of one data set; all take the same options."""
@@ -113,9 +118,7 @@ def _dataset_command(dataset: str) -> Callable[..., None]:
         flow: Annotated[str | None, typer.Option(help="Optical flow of the model: dis, none or raft.")] = None,
         memory_every: Annotated[int | None, typer.Option(help="The model remembers every n-th frame.")] = None,
         bank: Annotated[int | None, typer.Option(help="Most frames that the model remembers.")] = None,
-        fine_bank: Annotated[
-            int | None, typer.Option(help="How many of the newest of them it remembers in detail.")
-        ] = None,
+        fine_bank: _FineBank = None,
         flip: Annotated[
             bool, typer.Option("--flip", help="The model sees each frame mirrored too; twice the time.")
         ] = False,
@@ -126,10 +129,7 @@ def _dataset_command(dataset: str) -> Callable[..., None]:
         runtime: Annotated[
             str | None, typer.Option(help="What computes the model: auto (the fastest here), torch, onnx, openvino.")
         ] = None,
-        precision: Annotated[
-            str | None,
-            typer.Option(help="What convolutions compute in: auto (int8 on CPUs made for it), float32, int8."),
-        ] = None,
+        precision: _Precision = None,
         workers: _Workers = None,
         no_cache: _NoCache = False,
         as_json: _AsJson = False,

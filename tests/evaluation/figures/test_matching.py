@@ -56,6 +56,13 @@ def test_attention_of_a_query_over_all_remembered_frames_sums_to_one(view, strid
     assert maps.sum() == pytest.approx(1, abs=1e-5)
 
 
+def test_of_a_frame_that_is_not_read_at_a_stride_nothing_is_taken_there(film, mask, segmenter):
+    *_, view = watch(film, {0: mask}, segmenter.with_settings(fine_bank=1), 7, 7)
+    fine, coarse = (view.attention((100.0, 30.0), stride).sum((1, 2)) for stride in (16, 32))
+    assert fine[1] == 0 and fine[[0, 2]].min() > 0 and fine.sum() == pytest.approx(1, abs=1e-5)
+    assert coarse.min() > 0
+
+
 def test_attention_is_that_of_the_cell_that_holds_the_point(view):
     # 144 x 72 pixels are 8 x 4 cells of stride 16, 18 pixels each: pixel (100, 30) lies in column 5, row 1.
     expected = view.weights[16][0, 1 * 8 + 5].reshape(3, 4, 8).numpy()

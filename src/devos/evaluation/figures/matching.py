@@ -154,9 +154,10 @@ def _look(model: DeVOS, image: Tensor, motion: Motion, memory: Memory, frame: Fr
         taken = cast(LongTermMatching, matching).attention(features.at(stride), memory.keys(stride))
         # Of a frame that is not read at this stride nothing is taken.
         read = torch.tensor([stride in entry.keys for entry in memory.entries])
-        weights[stride] = taken.new_zeros(1, taken.shape[1], len(read), taken.shape[2] // int(read.sum()))
-        weights[stride][:, :, read] = taken.unflatten(2, (int(read.sum()), -1))
-        weights[stride] = weights[stride].flatten(2)
+        of_each = taken.reshape(1, taken.shape[1], int(read.sum()), -1)
+        of_all = taken.new_zeros(1, taken.shape[1], len(read), of_each.shape[3])
+        of_all[:, :, read] = of_each
+        weights[stride] = of_all.flatten(2)
     sampled, num_own = _sample(model, features, motion, memory)
     grid = Grid(frame.size, FrameSize(*image.shape[-2:]))
     scale = np.array([frame.size.width / grid.network.width, frame.size.height / grid.network.height])
