@@ -84,7 +84,7 @@ _NoCache = Annotated[bool, typer.Option("--no-cache", help="Score saved masks an
 
 _FineBank = Annotated[int | None, typer.Option(help="How many of the newest of them it remembers in detail.")]
 _Precision = Annotated[
-    str | None, typer.Option(help="What convolutions compute in: auto (int8 on CPUs made for it), float32, int8.")
+    str | None, typer.Option(help="What convolutions compute in: auto (int8 where it is good), float32, int8.")
 ]
 
 

@@ -20,7 +20,7 @@ RuntimeName = Annotated[
 ]
 PrecisionName = Annotated[
     str,
-    typer.Option("--precision", help="What convolutions compute in: auto (int8 on CPUs made for it), float32, int8."),
+    typer.Option("--precision", help="What convolutions compute in: auto (int8 where it is good), float32, int8."),
 ]
 Size = Annotated[int, typer.Option(help="Short side, in pixels, at which the network works.")]
 Flip = Annotated[bool, typer.Option("--flip", help="See each frame mirrored too, and average: twice the time.")]
