@@ -20,7 +20,7 @@ from devos.image import network_size
 from devos.model.checkpoint import read_weights
 from devos.model.config import PRESETS, ModelConfig
 from devos.model.devos import DeVOS, Given
-from devos.model.memory import EveryNth, Memory
+from devos.model.memory import FINE, EveryNth, Memory
 from devos.model.motion import Motion
 
 _PARTS = {
@@ -112,11 +112,13 @@ def _count(model: DeVOS, inner: FrameSize, bank: int, num_objects: int) -> Count
     motion = Motion(torch.empty(1, 2, height // 2, width // 2), torch.empty(1, 2, height // 2, width // 2))
     used = torch.ones(1, model.config.num_slots + 1, dtype=torch.bool)
     given = Given(torch.empty(1, len(used[0]), height // 4, width // 4), used)
-    policy = EveryNth(every=1, max_entries=bank)
+    policy = EveryNth(every=1, max_entries=bank, fine=FINE)
     counting = _Counting(model, num_objects)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counting:
         memory = model.step(image, None, Memory(), used, given, policy).memory
-        memory = replace(memory, entries=memory.entries * bank)
+        first = memory.entries[0]
+        others = (replace(first, frame=number, pinned=False) for number in range(1, bank))
+        memory = replace(memory, entries=policy.kept((first, *others)))
         counting.counts.clear()
         model.step(image, motion, memory, used, None, policy)
     return counting.counts
