@@ -39,10 +39,11 @@ PURPOSES = {
     "masks": "labels and probabilities",
     "frames": "the nouns that every room shares, and their conventions",
     "errors": "what the user can mend",
+    "user_cache": "where things are kept that can be made again",
 }
 """One line for each room; a room without one is an error, so that no new room goes unexplained."""
 
-GROUND = ("frames", "errors")
+GROUND = ("frames", "errors", "user_cache")
 """Rooms that every other may import: drawn as the ground, without arrows."""
 
 COLOURS = (

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devos.io.user_cache import user_cache
+from devos.user_cache import user_cache
 
 
 def default_cache() -> Path:

@@ -24,7 +24,7 @@ from devos.evaluation.measures.metrics import Statistics
 from devos.evaluation.rules.meta import Meta
 from devos.evaluation.rules.protocols import Protocol
 from devos.evaluation.rules.quality import ObjectQuality, SequenceScore
-from devos.io.user_cache import user_cache
+from devos.user_cache import user_cache
 
 FORMAT = 1
 """Of the files. Raise it when what they hold changes."""

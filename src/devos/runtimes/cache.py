@@ -18,6 +18,7 @@ from devos.runtimes.calibration import SUFFIX
 from devos.runtimes.export import MANIFEST, Exact, write_graphs
 from devos.runtimes.graphs import INPUTS
 from devos.runtimes.sampling import Sampling
+from devos.user_cache import user_cache
 
 _SOURCES = ("model/*.py", "runtimes/graphs.py", "runtimes/sampling.py", "runtimes/export.py",
             "runtimes/calibration.py", "runtimes/int8.py", f"weights/*{SUFFIX}")  # fmt: skip
@@ -28,11 +29,8 @@ _DAY = 24 * 3600
 
 
 def cache_folder() -> Path:
-    """Where graphs are kept: $DEVOS_CACHE, else $XDG_CACHE_HOME/devos, else ~/.cache/devos; in `graphs` below it."""
-    own, common = os.environ.get("DEVOS_CACHE", ""), os.environ.get("XDG_CACHE_HOME", "")
-    if own:
-        return Path(own).absolute() / "graphs"
-    return (Path(common) if Path(common).is_absolute() else Path.home() / ".cache") / "devos" / "graphs"
+    """Where graphs are kept."""
+    return user_cache("graphs")
 
 
 def cached_graphs(model: DeVOS, weights_sha256: str, sampling: Sampling, precision: Exact = "float32") -> Path:

@@ -6,8 +6,8 @@ import pytest
 
 from devos.data.fact_cache import default_cache
 from devos.evaluation.cache import default_folder
-from devos.io.user_cache import user_cache
 from devos.runtimes.cache import cache_folder
+from devos.user_cache import user_cache
 
 
 def test_the_users_own_place_counts_before_the_systems_and_that_before_the_home(monkeypatch, tmp_path):
