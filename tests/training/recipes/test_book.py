@@ -70,17 +70,17 @@ def test_debug_is_the_papers_three_phases_but_for_their_size():
 
 def test_only_what_goes_on_from_weights_does_not_start_from_imagenet():
     starts = {name: recipe.start for name, recipe in RECIPES.items() if recipe.start is not Start.IMAGENET}
-    given = dict.fromkeys(("main-2", "main-2-mose", "many-objects", "crowds"), Start.GIVEN)
+    given = dict.fromkeys(("main-2", "main-2-mose", "many-objects", "crowds", "parts", "turns"), Start.GIVEN)
     assert starts == given | {"finetune": Start.SHIPPED}
     assert all(recipe.before in RECIPES for recipe in RECIPES.values() if recipe.start is Start.GIVEN)
 
 
-def test_laptop_is_its_four_parts_one_after_the_other():
+def test_laptop_is_its_six_parts_one_after_the_other():
     parts = RECIPES["laptop"].configure()
     assert [phase.config for phase in parts] == [RECIPES[p.name].configure()[0].config for p in parts]
-    names = ["short-clips", "long-clips", "many-objects", "crowds"]
+    names = ["short-clips", "long-clips", "many-objects", "crowds", "parts", "turns"]
     assert [phase.name for phase in parts] == names
-    assert [RECIPES[name].before for name in names[2:]] == names[1:3]
+    assert [RECIPES[name].before for name in names[2:]] == names[1:-1]
 
 
 def test_an_ablation_has_the_matching_that_was_asked_for():

@@ -3,7 +3,7 @@
     devos train many-objects --data DATA --init runs/long/devos-t.safetensors -o runs/many
 
 Data: videos and photos as `laptop` takes them. Hardware: one CPU thread.
-Time: 35 minutes. Result: with `crowds` after it, devos-t (docs/model_card.md has the scores of each).
+Time: 35 minutes. Result: a step on the way to devos-t (docs/model_card.md has the scores of each).
 """
 
 from __future__ import annotations
