@@ -13,6 +13,16 @@ def test_bench_tells_both_speeds_and_writes_all_figures(devos, weights, tmp_path
     assert content["num_objects"] == 1 and content["num_frames"] == 5 and content["fps"] > 0
 
 
+def test_bench_measures_a_job_without_an_overlay_too(devos, weights, tmp_path, write_video, pictures):
+    film, figures = tmp_path / "film.mp4", tmp_path / "bench.json"
+    write_video(film, pictures(4))
+    options = ("--model", weights, "--size", 64, "--repeats", 1, "--frames", 3, "--no-overlay", "--json", figures)
+    assert devos("bench", film, *options).exit_code == 0
+    content = json.loads(figures.read_text())
+    assert not content["overlay"]
+    assert content["ms_per_frame"].get("write_overlay", 0) < 0.1
+
+
 def test_a_video_that_is_not_there_is_one_line(devos, tmp_path):
     result = devos("bench", tmp_path / "none.mp4")
     assert result.exit_code == 2 and result.stderr.count("\n") == 1 and "none.mp4" in result.stderr

@@ -74,6 +74,13 @@ def test_the_overlay_has_the_frames_and_the_rate_of_the_source(segment, out, rea
     assert float(rate) == pytest.approx(30000 / 1001, rel=1e-3)
 
 
+def test_the_overlay_may_be_left_out(segment, out):
+    summary = json.loads(segment("--no-overlay").stdout)
+    assert summary["overlay"] is None
+    assert not (out / "overlay.mp4").exists()
+    assert len(list((out / "masks").iterdir())) == summary["num_frames"]
+
+
 def test_the_table_has_a_line_for_each_object_and_frame(segment, out):
     segment()
     table = rows(out)

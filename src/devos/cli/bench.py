@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from devos.cli.progress import say
-from devos.cli.segment import Device, Model, PrecisionName, RuntimeName, Size
+from devos.cli.segment import Device, Model, Overlay, PrecisionName, RuntimeName, Size
 
 if TYPE_CHECKING:
     from devos.pipeline.bench import Report
@@ -42,6 +42,7 @@ def bench(
         int | None,
         typer.Option(help="CPU threads to compute with; as many as torch takes unless given.", show_default=False),
     ] = None,
+    overlay: Overlay = True,
     repeats: Annotated[int, typer.Option(help="How often the whole job runs; medians count.")] = 3,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write all figures to this file.", show_default=False)
@@ -63,7 +64,7 @@ def bench(
         use_threads(threads)
     report = measure(
         video, masks or video, lambda: load(model, device=device, size=size, runtime=runtime, precision=precision),
-        objects=objects, frames=frames, repeats=repeats, watch=say,
+        objects=objects, frames=frames, repeats=repeats, overlay=overlay, watch=say,
     )  # fmt: skip
     _show(report)
     if json_file is not None:

@@ -22,6 +22,10 @@ PrecisionName = Annotated[
     str,
     typer.Option("--precision", help="What convolutions compute in: auto (int8 where it is good), float32, int8."),
 ]
+Overlay = Annotated[
+    bool,
+    typer.Option(" /--no-overlay", help="Write masks and table, and no overlay video: faster.", show_default=False),
+]
 Size = Annotated[int, typer.Option(help="Short side, in pixels, at which the network works.")]
 Flip = Annotated[bool, typer.Option("--flip", help="See each frame mirrored too, and average: twice the time.")]
 Scales = Annotated[
@@ -59,6 +63,7 @@ def segment(
     skip_bad_frames: Annotated[
         bool, typer.Option("--skip-bad-frames", help="Leave out frames that cannot be read.")
     ] = False,
+    overlay: Overlay = True,
 ) -> None:
     """Follow the objects of MASKS through INPUT.
 
@@ -70,7 +75,7 @@ def segment(
         "following", video, masks, out, model=model, device=device, size=size, memory_every=memory_every, bank=bank,
         fine_bank=fine_bank, flow=flow, flip=flip, scales=parse_scales(scales), runtime=runtime,
         precision=precision, fps=fps, overwrite=overwrite, resize_masks=resize_masks, snap_masks=snap_masks,
-        skip_bad_frames=skip_bad_frames,
+        skip_bad_frames=skip_bad_frames, overlay=overlay,
     )  # fmt: skip
     typer.echo(json.dumps(summary.as_json(), indent=2))
 

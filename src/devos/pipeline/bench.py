@@ -45,6 +45,8 @@ class Report:
     device: str
     machine: dict[str, Any]
     repeats: int
+    overlay: bool
+    """Whether an overlay video was written besides masks and table."""
     network_fps: float
     """Frames a second of the network alone, the memory full; reading, flow, full-size masks and writing not counted."""
     fps: float
@@ -75,12 +77,14 @@ def bench(
     objects: int | None = None,
     frames: int | None = None,
     repeats: int = 3,
+    overlay: bool = True,
     watch: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """Measure a model on a video.
 
     `objects`: follow so many disks on a grid, in place of what the masks show; how fast it goes does not depend on what
-    is followed. `frames`: no more than so many for the network alone. `watch` is told what is being measured.
+    is followed. `frames`: no more than so many for the network alone. `overlay`: write the overlay video too. `watch`
+    is told what is being measured.
     """
     if repeats < 1:
         raise OptionError(f"--repeats is a number from 1, got {repeats}")
@@ -99,7 +103,7 @@ def bench(
         runs = []
         for repeat in range(repeats):
             watch(f"the whole job, {repeat + 1} of {repeats}")
-            runs.append(segment(video, masks, Path(folder) / f"{repeat}", model=segmenter))
+            runs.append(segment(video, masks, Path(folder) / f"{repeat}", model=segmenter, overlay=overlay))
     last, device = runs[-1], segmenter.device
     parts = {part: 1000 * statistics.median(run.timings[part] for run in runs) / last.num_frames
              for part in last.timings if part not in ("load", "check")}  # fmt: skip
@@ -116,6 +120,7 @@ def bench(
         device=str(device),
         machine=describe(device, torch.get_num_threads()),
         repeats=repeats,
+        overlay=overlay,
         network_fps=round(1 / network, 2),
         fps=statistics.median(run.fps for run in runs),
         fps_of_each=tuple(run.fps for run in runs),
