@@ -6,7 +6,7 @@ import itertools
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from devos.frames import FrameSize
 from devos.io import open_video, read_masks
 from devos.io.labels import write_label_png
 from devos.pipeline.machine import describe, peak_memory
-from devos.pipeline.segment import segment
+from devos.pipeline.segment import RunSummary, segment
 
 LEAST_FRAMES = 3
 """A network's first steps meet a memory that is not full, and are not counted."""
@@ -69,6 +69,13 @@ class Report:
         return asdict(self)
 
 
+def _parts(runs: Sequence[RunSummary]) -> dict[str, float]:
+    """Median milliseconds a frame of each part."""
+    names = [name for name in runs[-1].timings if name not in ("load", "check")]
+    each = {name: statistics.median(run.timings[name] for run in runs) for name in names}
+    return {name: round(1000 * seconds / runs[-1].num_frames, 2) for name, seconds in each.items()}
+
+
 def bench(
     video: Path,
     masks: Path,
@@ -105,8 +112,6 @@ def bench(
             watch(f"the whole job, {repeat + 1} of {repeats}")
             runs.append(segment(video, masks, Path(folder) / f"{repeat}", model=segmenter, overlay=overlay))
     last, device = runs[-1], segmenter.device
-    parts = {part: 1000 * statistics.median(run.timings[part] for run in runs) / last.num_frames
-             for part in last.timings if part not in ("load", "check")}  # fmt: skip
     on_gpu = device.type == "cuda"
     return Report(
         model=segmenter.model.config.name,
@@ -124,7 +129,7 @@ def bench(
         network_fps=round(1 / network, 2),
         fps=statistics.median(run.fps for run in runs),
         fps_of_each=tuple(run.fps for run in runs),
-        ms_per_frame={part: round(value, 2) for part, value in parts.items()},
+        ms_per_frame=_parts(runs),
         load_seconds=round(load_seconds, 3),
         first_mask_seconds=round(first, 3),
         peak_mib=peak_memory(),
