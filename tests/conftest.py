@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -19,6 +20,9 @@ from devos.model.devos import DeVOS
 from devos.runtimes import choose
 
 HEIGHT, WIDTH = 64, 96
+
+# A shell that is not interactive lets its background jobs ignore Ctrl-C, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 WriteVideo = Callable[[Path, list[np.ndarray]], None]
