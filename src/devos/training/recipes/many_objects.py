@@ -9,16 +9,13 @@ Time: 35 minutes. Result: a step on the way to devos-t (docs/model_card.md has t
 from __future__ import annotations
 
 from devos.data.batching import ClipsConfig, Stage
-from devos.data.mixing import ByLength, MergeConfig, Mix, Part
+from devos.data.mixing import MergeConfig
 from devos.data.synthetic import SyntheticConfig
 from devos.model.config import ModelConfig
 from devos.training.config import TrainConfig
-from devos.training.recipes.recipe import DEVOS_T, Recipe, Start
+from devos.training.recipes.recipe import DEVOS_T, Recipe, Start, videos_and_photos
 
-MIX = Mix(parts=(
-    Part(source="videos", share=0.65, odds=ByLength(), merge=MergeConfig(probability=0.5), required=False),
-    Part(source="photos", share=0.35, required=False),
-))  # fmt: skip
+MIX = videos_and_photos(0.65, MergeConfig(probability=0.5))
 
 
 def many_objects(*, model: ModelConfig = DEVOS_T, num_steps: int = 500, seed: int = 21, size: int = 320) -> TrainConfig:

@@ -12,17 +12,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from devos.data.batching import ClipsConfig, Stage
-from devos.data.mixing import ByLength, MergeConfig, Mix, Part
+from devos.data.mixing import MergeConfig
 from devos.data.synthetic import crowded
 from devos.model.config import ModelConfig
 from devos.training.config import TrainConfig
-from devos.training.recipes.recipe import DEVOS_T, Recipe, Start
+from devos.training.recipes.recipe import DEVOS_T, Recipe, Start, videos_and_photos
 
-MIX = Mix(parts=(
-    Part(source="videos", share=0.55, odds=ByLength(), merge=MergeConfig(probability=0.3, look_alike=0.3),
-         required=False),
-    Part(source="photos", share=0.45, required=False),
-))  # fmt: skip
+MIX = videos_and_photos(0.55, MergeConfig(probability=0.3, look_alike=0.3))
 
 
 def parts(*, model: ModelConfig = DEVOS_T, num_steps: int = 1200, seed: int = 31, size: int = 320) -> TrainConfig:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from devos.data.mixing import Part
+from devos.data.mixing import ByLength, MergeConfig, Mix, Part
 from devos.errors import OptionError
 from devos.model.config import PRESETS, devos_t
 from devos.training.config import TrainConfig
@@ -77,6 +77,15 @@ def parts_of(phases: Iterable[Phase]) -> dict[str, Part]:
                 if part.source not in parts or part.required:
                     parts[part.source] = part
     return parts
+
+
+def videos_and_photos(share: float, merge: MergeConfig) -> Mix:
+    """So large a share of the clips from videos, long ones more often, merged as said; the others made of photos.
+
+    Either source may be absent.
+    """
+    videos = Part(source="videos", share=share, odds=ByLength(), merge=merge, required=False)
+    return Mix(parts=(videos, Part(source="photos", share=round(1 - share, 6), required=False)))
 
 
 def check_size(size: int, option: str = "--size") -> None:
