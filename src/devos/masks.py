@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,14 +9,16 @@ from functools import lru_cache
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8, UInt16
+from jaxtyping import Bool, Float, Float32, Int32, Int64, UInt8, UInt16
 from torch import Tensor
+from torch.nn import functional as F
 
 from devos.frames import FrameSize
 
 _LEAST = 1e-4
-_FAINT = math.log(1e-3)
-"""Log-odds against the background below which an object is as good as absent."""
+_MOST_PIXELS, _MOST_VALUES = 1 << 19, 1 << 22
+"""About how many pixels are enlarged at a time, and for how many of them and objects: some 16 MB each."""
+_NOWHERE = np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.float32)
 
 
 def shares(labels: UInt16[np.ndarray, "h w"] | UInt8[np.ndarray, "h w"], object_ids: Sequence[int],
@@ -52,77 +53,93 @@ def merge_groups(probabilities: Float[Tensor, "bg slots h w"], groups: int) -> F
 
 @dataclass(frozen=True)
 class FullSize:
-    """An answer at a frame's own size."""
+    """An answer at a frame's own size: what is known of each pixel where an object wins; elsewhere is background."""
 
-    winner: Int64[Tensor, "h w"]
-    """0 background, else 1 + the row of the object."""
-    certainty: Float[Tensor, "h w"]
+    pixels: Int64[np.ndarray, " won"]
+    """Which they are, counted along the rows from the top left, rising."""
+    winner: Int64[np.ndarray, " won"]
+    """1 + the row of the object."""
+    certainty: Float32[np.ndarray, " won"]
     """The winner's probability."""
     probabilities: Float[Tensor, "objects h w"] | None
 
 
-def to_full_size(background: Float[Tensor, "h4 w4"], objects: Float[Tensor, "objects h4 w4"], size: FrameSize,
-                 keep_probabilities: bool = False) -> FullSize:  # fmt: skip
+def to_full_size(answer: Float[Tensor, "rows h4 w4"], size: FrameSize, keep_probabilities: bool = False) -> FullSize:
     """Which object is where at `size`. Interpolated as log-probabilities, never as labels.
 
-    One object at a time, so that memory does not grow with their number, and each only where it may be: elsewhere its
-    share, less than a thousandth of the background's, is left out of the certainty.
+    `answer`: row 0 background, then a row for each object. All are compared with the background, so that only pixels
+    beside a cell where an object is likelier than it need be looked at. Some rows of the frame at a time, so that
+    memory does not grow with the number of objects unless their probabilities are kept.
     """
-    # All are compared with the background, so that it need not be enlarged: interpolation is linear.
-    level = background.clamp(min=_LEAST).log()
-    down, across = _taps(size.height, level.shape[0]), _taps(size.width, level.shape[1])
-    best = torch.zeros(tuple(size), dtype=background.dtype, device=background.device)
-    total = torch.ones_like(best)
-    winner = torch.zeros_like(best, dtype=torch.int64)
-    kept = torch.zeros((len(objects), *size), dtype=best.dtype, device=best.device) if keep_probabilities else None
-    for row, probability in enumerate(objects, 1):
-        above = probability.clamp(min=_LEAST).log() - level
-        near = torch.ones_like(above, dtype=torch.bool) if keep_probabilities else above > _FAINT
-        rows, columns = down.reached(near.any(1)), across.reached(near.any(0))
-        value = across.between(down.between(above, rows, 0), columns, 1)
-        window = rows, columns
-        winner[window].masked_fill_(value > best[window], row)
-        torch.maximum(best[window], value, out=best[window])
-        odds = value.exp_()
-        total[window] += odds
+    logs = answer.float().cpu().clamp(min=_LEAST).log_()
+    above = logs[1:] - logs[:1]
+    num_objects, height, width = above.shape
+    kept = torch.zeros(num_objects, *size) if keep_probabilities else None
+    if not num_objects:
+        return FullSize(*_NOWHERE, kept)
+    # One more row and column, so that each pixel lies between a cell and the next.
+    table = F.pad(above[None], (0, 1, 0, 1), mode="replicate")[0].flatten(1).t().contiguous()
+    down, across = _taps(size.height, height), _taps(size.width, width)
+    likely = F.max_pool2d(above.amax(0)[None, None], 2, stride=1, padding=1)[0, 0, 1:, 1:].numpy() > 0
+    asked = np.ones((height, size.width), bool) if keep_probabilities else likely[:, across.cell]
+    found = [_NOWHERE]
+    band = max(1, min(_MOST_PIXELS, _MOST_VALUES // num_objects) // size.width)
+    for top in range(0, size.height, band):
+        lines = slice(top, top + band)
+        pixels, indices, weights = _corners(asked, down.part(lines), across, width + 1)
+        if not len(pixels):
+            continue
+        values = F.embedding_bag(indices, table, per_sample_weights=weights, mode="sum")
+        best, row = values.max(1)
+        odds = values.exp_()
+        total = odds.sum(1).add_(1)
         if kept is not None:
-            kept[row - 1] = odds
-    return FullSize(winner, best.exp_().div_(total), None if kept is None else kept / total)
+            kept[:, lines] = (odds / total[:, None]).t().view(num_objects, -1, size.width)
+        won = (best > 0).numpy()
+        certainty = best.exp_().div_(total).numpy()
+        found.append((pixels[won] + top * size.width, row.numpy()[won] + 1, certainty[won]))
+    pixels, winner, certainty = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return FullSize(pixels, winner, certainty, kept)
 
 
 @dataclass(frozen=True)
 class _Taps:
-    """Bilinear interpolation along one side: between which two cells a pixel lies, and how close to the second.
+    """Bilinear interpolation along one side: the cell before each pixel, and how close it is to the cell after that.
 
-    As `torch.nn.functional.interpolate` without aligned corners, but for any stretch of the pixels.
+    As `torch.nn.F.interpolate` without aligned corners.
     """
 
-    first: Int64[np.ndarray, " pixels"]
-    second: Int64[np.ndarray, " pixels"]
-    weight: Float[np.ndarray, " pixels"]
+    cell: Int32[np.ndarray, " pixels"]
+    weight: Float32[np.ndarray, " pixels"]
 
-    def reached(self, cells: Bool[Tensor, " cells"]) -> slice:
-        """The pixels from the first to the last that lie next to one of these cells."""
-        found = np.flatnonzero(cells.cpu().numpy())
-        if not len(found):
-            return slice(0, 0)
-        # Both only ever grow along the side.
-        start = np.searchsorted(self.second, found[0], side="left")
-        return slice(int(start), int(np.searchsorted(self.first, found[-1], side="right")))
-
-    def between(self, values: Tensor, pixels: slice, side: int) -> Tensor:
-        """The values at these pixels of that side."""
-        device = values.device
-        low, high = (torch.from_numpy(cells[pixels]).to(device) for cells in (self.first, self.second))
-        weight = torch.from_numpy(self.weight[pixels]).to(device)
-        shape = [1] * values.ndim
-        shape[side] = -1
-        return values.index_select(side, low).lerp_(values.index_select(side, high), weight.view(shape))
+    def part(self, pixels: slice) -> _Taps:
+        """For some of the pixels."""
+        return _Taps(self.cell[pixels], self.weight[pixels])
 
 
 @lru_cache(maxsize=16)
 def _taps(pixels: int, cells: int) -> _Taps:
     where = np.maximum((np.arange(pixels) + 0.5) * (cells / pixels) - 0.5, 0)
-    first = np.minimum(where.astype(np.int64), cells - 1)
-    second = np.minimum(first + 1, cells - 1)
-    return _Taps(first, second, (where - first).astype(np.float32))
+    cell = np.minimum(where.astype(np.int32), cells - 1)
+    return _Taps(cell, (where - cell).astype(np.float32))
+
+
+def _corners(
+    asked: Bool[np.ndarray, "h4 w"], down: _Taps, across: _Taps, stride: int
+) -> tuple[Int64[np.ndarray, " pixels"], Int32[Tensor, "pixels 4"], Float32[Tensor, "pixels 4"]]:
+    """The pixels of some lines that are asked for, the four cells that each lies between, and their weights.
+
+    `asked`: for each row of cells the columns of pixels; `stride`: from a cell to the one below it.
+    """
+    here = asked[down.cell]
+    pixels, counts = np.flatnonzero(here), np.count_nonzero(here, axis=1)
+    lines = len(down.cell)
+    columns = pixels - np.repeat(np.arange(lines) * here.shape[1], counts)
+    first = np.repeat(down.cell * np.int32(stride), counts) + across.cell[columns]
+    y, x = np.repeat(down.weight, counts), across.weight[columns]
+    weights = np.empty((len(pixels), 4), np.float32)
+    weights[:, 3] = x * y
+    weights[:, 1], weights[:, 2] = x - weights[:, 3], y - weights[:, 3]
+    weights[:, 0] = 1 - x - weights[:, 2]
+    indices = first[:, None] + np.array([0, 1, stride, stride + 1], np.int32)
+    return pixels, torch.from_numpy(indices), torch.from_numpy(weights)

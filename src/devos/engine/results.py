@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int64, UInt8, UInt16
+from jaxtyping import Float, Float32, Int64, UInt8, UInt16
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -23,19 +24,38 @@ def mask_frame(frame: Frame, answer: Float[Tensor, "rows h4 w4"], ids: Sequence[
     `answer`: row 0 background, then a row for each of `ids`; rows sum to 1. `labels`: what was given for this frame,
     None if nothing was; it says where each of `named` is.
     """
-    full = to_full_size(answer[0], answer[1:], frame.size, keep_probabilities)
-    rows = full.winner.cpu().numpy()
-    marked = np.take(np.array([0, *ids], np.uint16), rows)
-    soft = None if full.probabilities is None else full.probabilities.half().cpu().numpy()
-    certainty = full.certainty.cpu().numpy()
+    full = to_full_size(answer, frame.size, keep_probabilities)
+    seen = _Seen(full.pixels, full.winner, full.certainty)
+    marked = np.zeros(frame.size, np.uint16)
+    marked.ravel()[seen.pixels] = np.array([0, *ids], np.uint16)[seen.owners]
+    soft = None if full.probabilities is None else full.probabilities.half().numpy()
     if labels is not None:
         marked, soft = _restore_given(marked, soft, labels, named, ids)
-        certainty = np.where((labels > 0) | np.isin(marked, named), np.float32(1), certainty)
-        row = np.zeros(int(max(ids)) + 1, np.int64)
-        row[list(ids)] = np.arange(1, len(ids) + 1)
-        rows = row[marked]
-    scores = _scores(ids, named if labels is not None else (), answer[1:], rows, certainty)
+        seen = _seen_with_given(seen, marked, labels, named, ids)
+    scores = _scores(ids, named if labels is not None else (), answer[1:], seen)
     return MaskFrame(frame.index, frame.time_s, frame.name, marked, scores, soft)
+
+
+class _Seen(NamedTuple):
+    """The pixels that are some object's, along the rows."""
+
+    pixels: Int64[np.ndarray, " shown"]
+    owners: Int64[np.ndarray, " shown"]
+    """1 + the place of each one's object in the list of ids."""
+    certainty: Float32[np.ndarray, " shown"]
+
+
+def _seen_with_given(
+    seen: _Seen, marked: UInt16[np.ndarray, "h w"], labels: Labels, named: Sequence[int], ids: Sequence[int]
+) -> _Seen:
+    """The same on a frame where masks were given: what was named is certain."""
+    certainty = np.zeros(marked.shape, np.float32)
+    certainty.ravel()[seen.pixels] = seen.certainty
+    certainty[(labels > 0) | np.isin(marked, named)] = 1
+    place = np.zeros(max(ids) + 1, np.int64)
+    place[list(ids)] = np.arange(1, len(ids) + 1)
+    pixels = np.flatnonzero(marked)
+    return _Seen(pixels, place[marked.ravel()[pixels]], certainty.ravel()[pixels])
 
 
 def _restore_given(
@@ -52,18 +72,13 @@ def _restore_given(
     return restored, soft
 
 
-def _scores(ids: Sequence[int], given: Sequence[int], maps: Float[Tensor, "objects h4 w4"],
-            rows: Int64[np.ndarray, "h w"],
-            certainty: Float[np.ndarray, "h w"]) -> tuple[ObjectScore, ...]:  # fmt: skip
-    """Presence: the highest mean probability of a 3 x 3 neighbourhood at stride 4; what was given is certain.
-
-    `rows`: at each pixel 0 or 1 + the place of its object in `ids`.
-    """
+def _scores(
+    ids: Sequence[int], given: Sequence[int], maps: Float[Tensor, "objects h4 w4"], seen: _Seen
+) -> tuple[ObjectScore, ...]:
+    """Presence: the highest mean probability of a 3 x 3 neighbourhood at stride 4; what was given is certain."""
     peaks = F.avg_pool2d(maps[:, None], 3, stride=1, padding=1, count_include_pad=False).amax((1, 2, 3)).tolist()
-    shown = np.flatnonzero(rows)  # mostly it is background, of which nothing is asked
-    owners = rows.ravel()[shown]
-    counts = np.bincount(owners, minlength=len(ids) + 1)[1:]
-    sums = np.bincount(owners, weights=certainty.ravel()[shown], minlength=len(ids) + 1)[1:]
+    counts = np.bincount(seen.owners, minlength=len(ids) + 1)[1:]
+    sums = np.bincount(seen.owners, weights=seen.certainty, minlength=len(ids) + 1)[1:]
     scores = []
     for object_id, peak, count, total in zip(ids, peaks, counts, sums, strict=True):
         presence = float(count > 0) if object_id in given else peak

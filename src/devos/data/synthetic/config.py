@@ -34,6 +34,8 @@ class SyntheticConfig:
     """Share of clips whose photos, but for the first, are of one folder, each folder alike: things of one kind."""
     crowd_size: tuple[int, int] = (2, 8)
     """Least and most members of a crowd of copies."""
+    far: float = 0.0
+    """Share of the crowds that stand further off, half as tall, and what they carry is tiny."""
     look_alike: float = 0.25
     """Share of the layers outside of crowds behind which a copy moves that is not followed."""
     occluder: float = 0.0
@@ -77,7 +79,7 @@ class SyntheticConfig:
             raise ValueError(f"a crowd has at least 1 member and at most no fewer than at least, got {self.crowd_size}")
 
 
-SHARES = ("flow_exact", "least_area", "crowd", "mates", "same_set", "look_alike", "occluder", "leave", "blink",
+SHARES = ("flow_exact", "least_area", "crowd", "mates", "same_set", "far", "look_alike", "occluder", "leave", "blink",
           "wave", "shade", "parts", "exchange", "unfold", "small", "shapes", "camera", "motion_blur", "defocus",
           "light")  # fmt: skip
 """The fields that are shares."""

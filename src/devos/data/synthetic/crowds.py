@@ -54,7 +54,9 @@ def crowd_of_mates(setting: Setting, rng: np.random.Generator) -> list[Layer]:
 def _height(count: int, setting: Setting, rng: np.random.Generator) -> float:
     """The typical longer side of a member, in pixels, if it is slender."""
     share = rng.uniform(0.4, 0.9) if count < 5 else rng.uniform(0.3, 0.75)
-    return float(share * setting.config.size)
+    # Asked only where some are: so the clips of a seed stay what they were where none is.
+    far = bool(setting.config.far) and rng.random() < setting.config.far
+    return float(share * setting.config.size) * (0.5 if far else 1.0)
 
 
 def _room(photo: Photo, label: int, count: int) -> float:
