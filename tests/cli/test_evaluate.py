@@ -89,7 +89,7 @@ def test_a_model_runs_with_the_options_that_were_given_and_run_json_records_all_
         "size": 64,
         "memory_every": 5,
         "bank": 3,
-        "fine_bank": 2,
+        "fine_bank": 1,
         "flow": "dis",
         "flip": True,
         "scales": [1.0],

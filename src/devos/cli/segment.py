@@ -46,7 +46,7 @@ def segment(
     size: Size = 384,
     memory_every: Annotated[int, typer.Option(help="Remember every n-th frame.")] = 5,
     bank: Annotated[int, typer.Option(help="Most frames that are remembered.")] = 6,
-    fine_bank: Annotated[int, typer.Option(help="How many of the newest are remembered in detail; fewer: faster.")] = 2,
+    fine_bank: Annotated[int, typer.Option(help="How many of the newest are remembered in detail; fewer: faster.")] = 1,
     flow: Annotated[str, typer.Option(help="Optical flow: dis, none or raft.")] = "dis",
     flip: Flip = False,
     scales: Scales = "1",

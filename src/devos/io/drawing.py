@@ -63,7 +63,7 @@ def draw_object(
         part = canvas[region.window]
         cv2.copyTo(cv2.LUT(part, _tinted(colour)), inside, part)
     offset = (region.x_min, region.y_min)
-    outlines, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=offset)
+    outlines, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE, offset=offset)
     cv2.drawContours(canvas, outlines, -1, colour, thickness, cv2.LINE_AA)
 
 

@@ -21,7 +21,7 @@ from devos.model.identity import Values
 
 FINE_STRIDE = 16
 """Where the bank is dearest to read: four times the cells of the next stride, sixteen times the products."""
-FINE = 2
+FINE = 1
 """How many entries that are not annotated are read there, unless told otherwise."""
 
 

@@ -50,7 +50,7 @@ _DRIVE = [
     "Then every frame: values and keys = memorise(s8, s16, s32, probabilities). previous_* and values_* of the next "
     "frame's match are this frame's s8, s16, s32 and values.",
     "The bank holds frames: the one with given masks always, and every 5th after it; at most 6, the oldest of those "
-    f"without given masks leaves first. At stride 16 only those with given masks and the newest {FINE} of the others "
+    f"without given masks leaves first. At stride 16 only those with given masks and the {FINE} newest of the others "
     "are in it; at stride 32 all. bank_keys_* are the frames' keys one after the other; bank_values_* their "
     "values in the same order, each `g v h w` as a row for each cell, groups side by side: transpose to h w g v, "
     "reshape.",
