@@ -204,6 +204,17 @@ def test_several_objects_keep_their_ids_and_given_masks_come_back_exactly(segmen
     assert set(np.unique(np.asarray(Image.open(summary.masks / "f3.png")))) <= {0, 7}
 
 
+def test_the_user_is_told_which_objects_are_small_for_the_network_and_what_to_do(segmenter, clip, tmp_path, square):
+    dot = np.zeros_like(square)
+    dot[2:5, 2:5] = 9
+    Image.fromarray(np.maximum(square * 7, dot)).save(clip / "two.png")
+    summary = devos.segment(clip / "clip.mp4", clip / "two.png", tmp_path / "out", model=segmenter, size=192)
+    (note,) = (note for note in summary.notes if "--size" in note)
+    assert "9 (9 px)" in note and "7 (" not in note and "--size 640" in note and "11.1 times" in note
+    summary = devos.segment(clip / "clip.mp4", clip / "first.png", tmp_path / "large", model=segmenter, size=192)
+    assert not any("--size" in note for note in summary.notes)
+
+
 def test_a_frame_rate_is_kept_as_a_fraction(segmenter, clip, tmp_path):
     for fps in (Fraction(24000, 1001), 24000 / 1001):
         summary = devos.segment(

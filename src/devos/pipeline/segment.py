@@ -17,6 +17,7 @@ from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, load
 from devos.engine.session import Labels, Session
 from devos.errors import MaskError, OptionError, OutputError
 from devos.frames import Frame, MaskFrame, frame_name
+from devos.image import network_size
 from devos.io import GivenMasks, VideoReader, open_video, prepare_output, read_masks, write_json
 from devos.io.files import MASKS_FOLDER, OBJECTS_FILE, OVERLAY_FILE, RUN_FILE
 from devos.pipeline.results import Clock, Results
@@ -26,6 +27,11 @@ from devos.pipeline.versions import versions
 _HIGHEST_FPS = 1000
 _MOST_WAITING = 2
 """Frames that wait for the network, and frames that wait to be written. One would do if each took equally long."""
+_SMALL = 40
+"""Side of an area, in pixels as the network sees it, below which an object was followed better at `_LARGER`: by 0.03 to
+0.05 of J on made-up clips (docs/evaluation.md)."""
+_LARGER = 640
+"""A short side that shows small objects to the network."""
 
 
 @dataclass(frozen=True)
@@ -272,6 +278,7 @@ class _Run:
 
     def _notes(self) -> tuple[str, ...]:
         notes = list(self.given.notes)
+        notes += self._too_small()
         if (first := min(self.given)) > 0:
             notes.append(f"frames {self._name(0)} to {self._name(first - 1)} come before the first mask; "
                          "their masks are empty")  # fmt: skip
@@ -283,6 +290,24 @@ class _Run:
         notes += [f"the mask for frame {self._name(i)} was not used: no such frame was read"
                   for i in sorted(self.unused_masks)]  # fmt: skip
         return tuple(notes)
+
+    def _too_small(self) -> list[str]:
+        """What to do about objects that are small everywhere they were marked."""
+        size, frame = self.segmenter.settings.size, self.reader.size
+        largest: dict[int, int] = {}
+        for areas in self.given.areas.values():
+            for object_id, area in areas.items():
+                largest[object_id] = max(area, largest.get(object_id, 0))
+        inner = network_size(frame, size)
+        scale = (inner.height * inner.width / (frame.height * frame.width)) ** 0.5
+        small = {object_id: round(area**0.5 * scale) for object_id, area in sorted(largest.items())}
+        small = {object_id: side for object_id, side in small.items() if side < _SMALL}
+        if not small or size >= _LARGER:
+            return []
+        sides = ", ".join(f"{object_id} ({side} px)" for object_id, side in list(small.items())[:5])
+        more = ", ..." if len(small) > 5 else ""
+        return [f"as the network sees them, these objects are small: {sides}{more}; --size {_LARGER} often follows "
+                f"small objects better, in about {(_LARGER / size) ** 2:.1f} times the time"]  # fmt: skip
 
     def _name(self, index: int) -> str:
         return self.reader.names[index] if self.reader.names is not None else frame_name(index)
