@@ -48,5 +48,5 @@ def test_a_curve_is_scored_drawn_and_gone_on_with(curve, tmp_path):
 
 def test_two_roots_of_one_name_are_refused(curve, video_root):
     result = curve("--root", video_root)
-    assert result.exit_code == 2 and "two roots are called 'videos'" in result.stderr
+    assert result.exit_code == 2 and "--root names 'videos' twice" in result.stderr
     assert curve("--root", "=x").exit_code == 2

@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
+from devos.cli.entries import named_paths
 from devos.cli.progress import say
 from devos.cli.segment import Device, PrecisionName, RuntimeName, Size
-from devos.errors import OptionError
 
 
 def curve(
@@ -40,7 +40,7 @@ def curve(
 
     Takes minutes a snapshot on a CPU. Stopped, the same command goes on: what is in OUT.json is not scored again.
     """
-    roots = _named(root)
+    roots = named_paths(root, "--root", "ROOT or NAME=ROOT", name_of=lambda path: path.resolve().name)
     from devos.data.catalog import find_videos
     from devos.evaluation.figures.curve import curve_page
     from devos.evaluation.figures.sheet import save_png
@@ -82,18 +82,3 @@ def _passing_cache() -> Iterator[None]:
                 del os.environ["DEVOS_CACHE"]
             else:
                 os.environ["DEVOS_CACHE"] = before
-
-
-def _named(entries: list[str]) -> dict[str, Path]:
-    """Roots by their names: that of the folder unless another is given."""
-    named: dict[str, Path] = {}
-    for entry in entries:
-        name, sign, path = entry.partition("=")
-        if not sign:
-            name, path = Path(entry).resolve().name, entry
-        if not (name and path):
-            raise OptionError(f"--root is ROOT or NAME=ROOT; got {entry!r}")
-        if name in named:
-            raise OptionError(f"two roots are called {name!r}; name one of them with --root NAME=ROOT")
-        named[name] = Path(path)
-    return named

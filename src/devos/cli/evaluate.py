@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from devos.cli.segment import PRECISION_HELP
+
 if TYPE_CHECKING:
     from devos.evaluation.benchmark import Scores
     from devos.evaluation.job import Job, Method, Outcome, Watch
@@ -83,9 +85,7 @@ _Unseen = Annotated[
 _NoCache = Annotated[bool, typer.Option("--no-cache", help="Score saved masks anew even if their scores are kept.")]
 
 _FineBank = Annotated[int | None, typer.Option(help="How many of the newest of them it remembers in detail.")]
-_Precision = Annotated[
-    str | None, typer.Option(help="What convolutions compute in: auto (int8 where it is good), float32, int8.")
-]
+_Precision = Annotated[str | None, typer.Option(help=PRECISION_HELP)]
 
 
 def _dataset_command(dataset: str) -> Callable[..., None]:

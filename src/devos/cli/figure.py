@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from devos.cli.curve import curve
+from devos.cli.entries import named_paths
 from devos.cli.progress import frame_bar, say
 from devos.cli.segment import Device, Model, Size
 from devos.cli.worst import worst
@@ -115,7 +116,7 @@ def compare(
     if frames is not None and num_different is not None:
         raise OptionError("--frames and --most-different exclude each other; give one of them")
     film = _film_beside(out) if mp4 else None
-    folders = _named_paths(results, "--results")
+    folders = named_paths(results, "--results", "NAME=FOLDER")
     indices = None if frames is None else _numbers(frames)
     from devos.data.catalog import find_videos
     from devos.evaluation.figures import strips
@@ -158,7 +159,7 @@ def table(
     from devos.evaluation.figures.published_formats import table_text
     from devos.io.files import replacing
 
-    files = _named_paths(scores or (), "--scores", name_needed=False)
+    files = named_paths(scores or (), "--scores", "FILE or NAME=FILE", name_of=lambda path: path.stem)
     if training and len(training) != len(files):
         raise OptionError(f"--training is given {len(training)} times, but --scores {len(files)}; give one for each")
     trained: Sequence[str | None] = training or [None] * len(files)
@@ -194,21 +195,6 @@ def _numbers(words: str) -> tuple[int, ...]:
         return tuple(int(part) for part in words.split(","))
     except ValueError:
         raise OptionError(f"--frames are whole numbers with commas between, as 10,20,30; got {words!r}") from None
-
-
-def _named_paths(entries: Sequence[str], option: str, *, name_needed: bool = True) -> dict[str, Path]:
-    """NAME=PATH entries, in their order; a path alone is named by its stem where no name is needed."""
-    paths: dict[str, Path] = {}
-    for entry in entries:
-        name, sign, path = entry.partition("=")
-        if not sign and not name_needed:
-            name, path = Path(entry).stem, entry
-        if not (name and path):
-            raise OptionError(f"{option} is NAME={'FOLDER' if name_needed else 'FILE'}; got {entry!r}")
-        if name in paths:
-            raise OptionError(f"{option} names {name!r} twice; give each method its own name")
-        paths[name] = Path(path)
-    return paths
 
 
 def _with_bar(frames: Iterable[Frame], total: int) -> Iterator[Frame]:

@@ -18,10 +18,8 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 RuntimeName = Annotated[
     str, typer.Option("--runtime", help="What computes the network: auto (the fastest here), torch, onnx, openvino.")
 ]
-PrecisionName = Annotated[
-    str,
-    typer.Option("--precision", help="What convolutions compute in: auto (int8 where it is good), float32, int8."),
-]
+PRECISION_HELP = "What convolutions compute in: auto (int8 where it is good), float32, int8."
+PrecisionName = Annotated[str, typer.Option("--precision", help=PRECISION_HELP)]
 Overlay = Annotated[
     bool,
     typer.Option(" /--no-overlay", help="Write masks and table, and no overlay video: faster.", show_default=False),
