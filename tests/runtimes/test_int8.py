@@ -57,14 +57,12 @@ def test_graphs_of_both_precisions_are_kept_apart(table: Path, on_torch: Segment
     assert TensorProto.INT8 in kinds
 
 
-def test_auto_takes_8_bit_numbers_only_where_they_are_good_on_cpus_made_for_them_and_for_backbones_looked_at(
+def test_auto_takes_8_bit_numbers_on_cpus_made_for_them_and_for_backbones_looked_at(
     table: Path, on_torch: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def taken() -> str:
         return on_torch.with_settings(runtime="onnx", precision="auto").settings.precision
 
-    assert taken() == "float32"
-    monkeypatch.setattr(choose, "IN_8_BITS", ("onnx",))
     assert taken() == "int8"
     assert on_torch.with_settings(runtime="torch", precision="auto").settings.precision == "float32"
     with pytest.raises(OptionError, match="--precision int8 needs a runtime of graphs, and --runtime torch takes"):

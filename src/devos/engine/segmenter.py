@@ -80,7 +80,7 @@ def load(
     cuda, cuda:1, mps. `runtime`: what computes the network, torch, onnx (ONNX Runtime) or openvino; auto takes the
     fastest that is there for the device and the network, and the first time makes graphs for it, which are kept
     (`devos.runtimes.cache`). `precision`: what its convolutions compute in there, float32 or int8; auto takes int8
-    in OpenVINO on CPUs that are made for it, for about 0.2 of J&F (docs/runtimes.md). The other
+    on CPUs that are made for it, where graphs compute (docs/runtimes.md). The other
     settings are those of `Settings`. Raises WeightsError or OptionError.
 
     >>> import devos

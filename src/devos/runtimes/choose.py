@@ -29,9 +29,6 @@ FASTEST = ("openvino", "onnx")
 _FASTER_IN_ONNX = ("encode",)
 """What ONNX Runtime is given. The rest is faster in torch, which sums sampled rows without writing them down: 97 ms for
 `match` in place of 156 (devos-t at 384x672, one thread), while `encode` takes half of torch's time."""
-IN_8_BITS = ("openvino",)
-"""Where precision `auto` takes int8. In ONNX Runtime it gains half as much for 0.5 of J&F; 0.3 is to be the
-most."""
 _VNNI = {"avx512_vnni", "avx_vnni"}
 """Names that Linux has for these instructions."""
 _log = logging.getLogger(__name__)
@@ -80,11 +77,11 @@ def choose_runtime(name: str, model: DeVOS, device: torch.device, weights_sha256
         if (reason := _hindrance(name, model, device, weights_sha256)) is not None:
             raise OptionError(f"--runtime {name} cannot be used here: {reason}; use --runtime auto or torch")
         assert weights_sha256 is not None
-        return _graphs(name, model, weights_sha256, _exact(precision, name, model))
+        return _graphs(name, model, weights_sha256, _exact(precision, model))
     for each in FASTEST if name == "auto" else ():
         if weights_sha256 is None or _hindrance(each, model, device, weights_sha256) is not None:
             continue
-        exact = _exact(precision, each, model)
+        exact = _exact(precision, model)
         try:
             return _graphs(each, model, weights_sha256, exact)
         except Exception as error:  # a disk that is full, an exporter that has changed: torch still works
@@ -95,9 +92,9 @@ def choose_runtime(name: str, model: DeVOS, device: torch.device, weights_sha256
     return Choice("torch", "float32", model)
 
 
-def _exact(precision: str, runtime: str, model: DeVOS) -> Exact:
+def _exact(precision: str, model: DeVOS) -> Exact:
     """What graphs compute in. OptionError if int8 is asked for and cannot be had."""
-    if precision == "float32" or (precision == "auto" and runtime not in IN_8_BITS):
+    if precision == "float32":
         return "float32"
     reason = None
     if not multiplies_8_bit():
