@@ -74,3 +74,14 @@ def test_who_stands_lower_is_mostly_in_front(make_setting):
         down = [layer.path.centre(0)[1] for layer in crowd_of_copies(make_setting(), np.random.default_rng(seed))]
         rising += list(np.diff(down) > 0)
     assert np.mean(rising) > 0.7
+
+
+def test_far_crowds_are_half_as_tall_and_others_stay_what_they_were(make_setting):
+    def heights(**shares) -> list[int]:
+        layers = [one for seed in range(12) for one in crowd_of_copies(make_setting(crowd_size=(4, 4), **shares),
+                                                                       np.random.default_rng(seed))]  # fmt: skip
+        windows = [layer.path.window(0, 0)[0] for layer in layers]
+        return [window.stop - window.start for window in windows]
+
+    assert 0.4 < np.median(heights(far=1.0)) / np.median(heights(far=0.0)) < 0.65
+    assert heights(far=0.0) == heights()

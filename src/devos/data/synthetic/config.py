@@ -88,8 +88,8 @@ SHARES = ("flow_exact", "least_area", "crowd", "mates", "same_set", "far", "look
 def crowded() -> SyntheticConfig:
     """Most clips are crowds of look-alikes; give the stage `max_objects=6` or more, so that they are followed."""
     return SyntheticConfig(
-        max_layers=5, least_area=0.002, crowd=0.5, mates=0.25, same_set=0.5, occluder=0.3, leave=0.08, blink=0.03,
-        wave=0.4, shade=0.25, parts=0.4, exchange=0.15, unfold=0.2, small=0.06, shapes=0.1, camera=0.4,
+        max_layers=5, least_area=0.002, crowd=0.5, mates=0.25, same_set=0.5, far=0.25, occluder=0.3, leave=0.08,
+        blink=0.03, wave=0.4, shade=0.25, parts=0.4, exchange=0.15, unfold=0.2, small=0.06, shapes=0.1, camera=0.4,
         motion_blur=0.25, defocus=0.15, light=0.25,
     )  # fmt: skip
 
@@ -97,7 +97,7 @@ def crowded() -> SyntheticConfig:
 def wild() -> SyntheticConfig:
     """Everything happens, crowds in a third of the clips."""
     return SyntheticConfig(
-        max_layers=4, least_area=0.0015, crowd=0.2, mates=0.15, same_set=0.3, occluder=0.4, leave=0.12, blink=0.05,
-        wave=0.5, shade=0.35, parts=0.2, exchange=0.25, unfold=0.2, small=0.15, shapes=0.2, camera=0.5,
+        max_layers=4, least_area=0.0015, crowd=0.2, mates=0.15, same_set=0.3, far=0.25, occluder=0.4, leave=0.12,
+        blink=0.05, wave=0.5, shade=0.35, parts=0.2, exchange=0.25, unfold=0.2, small=0.15, shapes=0.2, camera=0.5,
         motion_blur=0.35, defocus=0.2, light=0.35,
     )  # fmt: skip

@@ -25,7 +25,7 @@ def parts(*, model: ModelConfig = DEVOS_T, num_steps: int = 1200, seed: int = 31
     """The phase's settings."""
     stages = (Stage(until=1.0, length=6, max_objects=7, max_gap=4, mix=MIX),)
     clips = ClipsConfig(stages=stages, num_batches=num_steps, seed=seed, size=size, batch_size=3,
-                        synthetic=replace(crowded(), parts=0.5, unfold=0.0))  # fmt: skip
+                        synthetic=replace(crowded(), parts=0.5, unfold=0.0, far=0.0))  # fmt: skip
     return TrainConfig(clips=clips, model=model, learning_rate=3e-4, warmup_steps=30, weight_decay=0.05,
                        ema_decay=0.997)  # fmt: skip
 

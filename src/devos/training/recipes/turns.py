@@ -23,7 +23,7 @@ MIX = videos_and_photos(0.65, MergeConfig(probability=0.15, look_alike=0.15))
 def turns(*, model: ModelConfig = DEVOS_T, num_steps: int = 320, seed: int = 41, size: int = 320) -> TrainConfig:
     """The phase's settings."""
     stages = (Stage(until=1.0, length=6, max_objects=7, max_gap=5, mix=MIX),)
-    synthetic = replace(crowded(), crowd=0.3, mates=0.2, parts=0.35, unfold=0.4)
+    synthetic = replace(crowded(), crowd=0.3, mates=0.2, parts=0.35, unfold=0.4, far=0.0)
     clips = ClipsConfig(stages=stages, num_batches=num_steps, seed=seed, size=size, batch_size=3, synthetic=synthetic)
     return TrainConfig(clips=clips, model=model, learning_rate=2e-4, warmup_steps=30, weight_decay=0.05,
                        ema_decay=0.99)  # fmt: skip
