@@ -18,7 +18,7 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 RuntimeName = Annotated[
     str, typer.Option("--runtime", help="What computes the network: auto (the fastest here), torch, onnx, openvino.")
 ]
-PRECISION_HELP = "What convolutions compute in: auto (int8 where it is good), float32, int8."
+PRECISION_HELP = "What convolutions compute in: auto (int8 where it is good), float32, int8; by torch: bf16, fp16."
 PrecisionName = Annotated[str, typer.Option("--precision", help=PRECISION_HELP)]
 Overlay = Annotated[
     bool,

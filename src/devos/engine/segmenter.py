@@ -79,9 +79,9 @@ def load(
     `model`: `devos-t`, whose weights come with the package, or the path of a .safetensors file. `device`: auto, cpu,
     cuda, cuda:1, mps. `runtime`: what computes the network, torch, onnx (ONNX Runtime) or openvino; auto takes the
     fastest that is there for the device and the network, and the first time makes graphs for it, which are kept
-    (`devos.runtimes.cache`). `precision`: what its convolutions compute in there, float32 or int8; auto takes int8
-    on CPUs that are made for it, where graphs compute (docs/runtimes.md). The other
-    settings are those of `Settings`. Raises WeightsError or OptionError.
+    (`devos.runtimes.cache`). `precision`: what its convolutions compute in, float32, int8 in graphs, bf16 or fp16 in
+    torch; auto takes int8 on CPUs that are made for it, where graphs compute (docs/runtimes.md). The other settings are
+    those of `Settings`. Raises WeightsError or OptionError.
 
     >>> import devos
     >>> devos.load("devos-t", size=256).settings.size

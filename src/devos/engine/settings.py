@@ -33,7 +33,7 @@ class Settings:
     runtime: str = "torch"
     """What computes the network: torch, onnx or openvino. `load` says which it has taken."""
     precision: str = "float32"
-    """What its convolutions compute in: float32 or int8. `load` says which it has taken."""
+    """What its convolutions compute in: float32, int8, bf16 or fp16. `load` says which it has taken."""
 
     def __post_init__(self) -> None:
         if not 64 <= self.size <= 4096:

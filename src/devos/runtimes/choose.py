@@ -16,11 +16,12 @@ from devos.runtimes.cache import cached_graphs
 from devos.runtimes.calibration import find_table
 from devos.runtimes.export import Exact
 from devos.runtimes.graphs import refusal
+from devos.runtimes.half import HALVES, HalfParts
 from devos.runtimes.parts import GraphParts
 
 Runtime = Literal["auto", "torch", "onnx", "openvino"]
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
-Precision = Literal["auto", "float32", "int8"]
+Precision = Literal["auto", "float32", "int8", "bf16", "fp16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 _PACKAGES = {"openvino": "openvino", "onnx": "onnxruntime"}
 """What each runtime of graphs needs."""
@@ -40,7 +41,7 @@ class Choice(NamedTuple):
     name: str
     """torch, onnx or openvino."""
     precision: str
-    """float32 or int8."""
+    """float32, int8, bf16 or fp16."""
     parts: Parts
 
 
@@ -67,12 +68,14 @@ def choose_runtime(name: str, model: DeVOS, device: torch.device, weights_sha256
     """The parts of a step for a network, by a runtime's name and how exactly it computes.
 
     Runtime `auto`: on a CPU the fastest that is installed and takes this network, on other devices torch. Precision
-    `auto`: int8 where it is faster and fits, else float32. OptionError if one that is named cannot be had, with the
-    reason. `weights_sha256`: None for a network that was made in memory, whose weights may still change; it runs on
-    torch.
+    `auto`: int8 where it is faster and fits, else float32; half precision (bf16, fp16) is torch's. OptionError if one
+    that is named cannot be had, with the reason. `weights_sha256`: None for a network that was made in memory, whose
+    weights may still change; it runs on torch.
     """
     check_runtime(name)
     check_precision(precision)
+    if precision in HALVES:
+        return Choice("torch", precision, _half(name, precision, model, device))
     if name not in ("auto", "torch"):
         if (reason := _hindrance(name, model, device, weights_sha256)) is not None:
             raise OptionError(f"--runtime {name} cannot be used here: {reason}; use --runtime auto or torch")
@@ -104,6 +107,16 @@ def _exact(precision: str, model: DeVOS) -> Exact:
     if reason is not None and precision == "int8":
         raise OptionError(f"--precision int8 cannot be used here: {reason}; use --precision auto or float32")
     return "int8" if reason is None else "float32"
+
+
+def _half(runtime: str, precision: str, model: DeVOS, device: torch.device) -> HalfParts:
+    """OptionError where this precision cannot be had."""
+    if runtime not in ("auto", "torch"):
+        raise OptionError(f"--precision {precision} is torch's, and --runtime {runtime} was asked for; use --runtime "
+                          "torch, or --precision float32 or int8")  # fmt: skip
+    if precision == "fp16" and device.type == "cpu":
+        raise OptionError("--precision fp16 is for GPUs, and the model is on the CPU; use --precision auto or bf16")
+    return HalfParts(model, device, precision)
 
 
 @functools.cache

@@ -1,0 +1,51 @@
+"""The parts of a step in half precision, by torch: for GPUs, and for CPUs that multiply bfloat16."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from devos.model.devos import DeVOS
+from devos.model.encoder import Features
+from devos.model.identity import Values
+from devos.model.memory import Memory
+from devos.model.motion import Motion
+
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+"""What products may be computed in, by the names that `devos train` has for them."""
+
+
+class HalfParts:
+    """What `DeVOS.step` calls, with convolutions and matrix products in half precision.
+
+    What goes from part to part and into a video's memory is float32, so that masks may be changed there at any time.
+    """
+
+    def __init__(self, model: DeVOS, device: torch.device, precision: str) -> None:
+        """`precision`: one of `HALVES`."""
+        self._model, self._device, self._dtype = model, device, HALVES[precision]
+
+    def encode(self, image: Float[Tensor, "b 3 h w"]) -> Features:
+        """As DeVOS.encode."""
+        with self._half():
+            return Features(*(x.float() for x in self._model.encode(image)))
+
+    def match(self, features: Features, motion: Motion, memory: Memory,
+              used: Bool[Tensor, "bg slots"]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
+        """As DeVOS.match."""
+        with self._half():
+            return self._model.match(features, motion, memory, used).float()
+
+    def values(self, features: Features, probabilities: Float[Tensor, "bg slots h4 w4"]) -> Values:
+        """As DeVOS.values."""
+        with self._half():
+            return Values(*(x.float() for x in self._model.values(features, probabilities)))
+
+    def keys(self, features: Features) -> dict[int, Tensor]:
+        """As DeVOS.keys."""
+        with self._half():
+            return {stride: keys.float() for stride, keys in self._model.keys(features).items()}
+
+    def _half(self) -> torch.autocast:
+        return torch.autocast(self._device.type, self._dtype)
