@@ -82,3 +82,16 @@ def test_a_point_that_is_no_number_is_read_as_no_number_and_breaks_nothing():
     found = correlations(rand(2, WIDTH, *size), [rand(2, WIDTH, *part.size) for part in parts], at)
     assert found[0, 0, 1, 2, 0].isnan()
     assert found[0, 0, 0].isfinite().all() and found[0, 1, 2].isfinite().all()
+
+
+def test_half_precision_looks_at_the_very_same_cells():
+    """A large grid has more rows than half precision can count, and more columns than it can tell apart."""
+    size = (40, 330)
+    parts = grids(size, coarse=True)
+    points = look(size, parts, images=1).points.detach().float()
+    exact = places(points, parts)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = places(points, parts)
+    assert exact.taps is not None and half.taps is not None
+    assert torch.equal(half.taps.rows, exact.taps.rows)
+    assert torch.equal(half.taps.shares, exact.taps.shares)

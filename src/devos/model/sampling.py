@@ -55,7 +55,11 @@ class Places(NamedTuple):
 
 def places(points: Float[Tensor, "b m h w p 2"], parts: Sequence[Part]) -> Places:
     """The points, and what of them is needed to sample there."""
-    return Places(points, tuple(parts), _taps(points, parts) if eager_on_cpu(points) else None)
+    if not eager_on_cpu(points):
+        return Places(points, tuple(parts), None)
+    # Rows are counted and places are measured in products of matrices, which half precision would round to wrong ones.
+    with torch.autocast(points.device.type, enabled=False):
+        return Places(points, tuple(parts), _taps(points, parts))
 
 
 def correlations(query: Float[Tensor, "b c h w"], keys: Sequence[Tensor],
