@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -102,3 +103,29 @@ def test_a_frame_of_another_size_is_refused_when_its_turn_comes(segmenter, video
     session.step(first, mask)
     with pytest.raises(VideoError, match="is 64x40, but the video is 80x48"):
         session.step(other)
+
+
+def test_what_is_prepared_is_encoded_once_and_only_where_something_is_followed(segmenter, video, mask):
+    encoded = []
+
+    class Counting:
+        def encode(self, image):
+            encoded.append(image)
+            return segmenter.model.encode(image)
+
+        def match(self, *args):
+            return segmenter.model.match(*args)
+
+        def values(self, *args):
+            return segmenter.model.values(*args)
+
+        def keys(self, *args):
+            return segmenter.model.keys(*args)
+
+    session, frames = replace(segmenter, parts=Counting()).session(), video(4)
+    first = session.prepare(frames[0], followed=False)
+    assert not encoded and first.sights[0].features is None
+    prepared = [first, *prepare_all(session, frames[1:])]
+    assert len(encoded) == 3 and session.timings["encode"] > 0
+    assert_same(follow(session, prepared, mask, masked=1), follow(segmenter.session(), frames, mask, masked=1))
+    assert len(encoded) == 3

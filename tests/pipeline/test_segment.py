@@ -170,7 +170,19 @@ def test_however_long_the_video_few_of_its_frames_are_held(segmenter, clip, tmp_
 
 def test_time_is_told_by_part_whichever_thread_it_was_spent_in(segmenter, clip, tmp_path):
     summary = devos.segment(clip / "clip.mp4", clip / "first.png", tmp_path / "out", model=segmenter)
-    parts = {"check", "load", "decode", "resize", "flow", "waiting", "network", "masks", "write_masks", "write_overlay"}
+    parts = {
+        "check",
+        "load",
+        "decode",
+        "resize",
+        "flow",
+        "encode",
+        "waiting",
+        "network",
+        "masks",
+        "write_masks",
+        "write_overlay",
+    }
     assert set(summary.timings) == parts | {"other"}
     assert all(seconds > 0 for part, seconds in summary.timings.items() if part not in ("load", "resize", "other"))
     in_turn = ("check", "load", "network", "masks", "waiting", "other")

@@ -1,4 +1,4 @@
-"""What can be done for a frame before its turn: the pictures that the network will see, and how they moved.
+"""What can be done for a frame before its turn: the pictures that the network will see, their features, how they moved.
 
 None of it depends on what the network says of the frames before, so it may be done ahead of time and in another
 thread. The flow carries the picture that it starts from: a session takes it only if that very picture is the one that
@@ -8,22 +8,26 @@ it remembers, and asks again if not, so that a frame prepared in any way gives t
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
 from jaxtyping import UInt8
+from torch import Tensor
 
 from devos.engine.ensemble import View
 from devos.engine.settings import Settings
 from devos.flow.estimator import FlowEstimator, FlowPair
 from devos.frames import Frame
-from devos.image import resize_rgb
+from devos.image import resize_rgb, to_tensor
+from devos.model.encoder import Features
 
 Picture = UInt8[np.ndarray, "h w 3"]
 Pictures = Sequence[UInt8[np.ndarray, "_ _ 3"] | None]
 """One for each view, each of its own size; None for what was not seen."""
+Encode = Callable[[Tensor], Features]
+"""As `Parts.encode`."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class Sight:
     """What the view saw of the frame before; None where there is none."""
     flow: FlowPair | None
     """From `previous` to `rgb`."""
+    features: Features | None = None
+    """What the network's encoder says of it, where that is known already."""
 
 
 @dataclass(frozen=True)
@@ -65,20 +71,25 @@ class Preparation:
     def __init__(self, views: Sequence[View], settings: Settings, flow: FlowEstimator) -> None:
         self._views, self._settings, self._flow = tuple(views), settings, flow
         self._lock = Lock()  # an estimator may use the same workspace every time
-        self.timings: dict[str, float] = {"resize": 0.0, "flow": 0.0}
+        self.timings: dict[str, float] = {"resize": 0.0, "flow": 0.0, "encode": 0.0}
         """Seconds spent so far, by part, in whatever thread."""
 
-    def prepare(self, frame: Frame, previous: Pictures) -> PreparedFrame:
-        """See a frame in every view. `previous`: what each view saw of the frame before, at the network's size."""
+    def prepare(self, frame: Frame, previous: Pictures, encode: Encode | None = None) -> PreparedFrame:
+        """See a frame in every view. `previous`: what each view saw of the frame before, at the network's size.
+        `encode`: the network's encoder, if the features are wanted too.
+        """
         with self._lock:
             pairs = zip(self._views, previous, strict=True)
-            return PreparedFrame(frame, tuple(self._see(view, frame, picture) for view, picture in pairs))
+            return PreparedFrame(frame, tuple(self._see(view, frame, picture, encode) for view, picture in pairs))
 
-    def _see(self, view: View, frame: Frame, previous: Picture | None) -> Sight:
+    def _see(self, view: View, frame: Frame, previous: Picture | None, encode: Encode | None) -> Sight:
         begun = time.perf_counter()
         rgb = resize_rgb(view.see(frame.rgb), view.size(frame.size, self._settings))
         resized = time.perf_counter()
         flow = None if previous is None else self._flow.estimate(previous, rgb)
+        moved = time.perf_counter()
+        features = None if encode is None else encode(to_tensor(rgb))
         self.timings["resize"] += resized - begun
-        self.timings["flow"] += time.perf_counter() - resized
-        return Sight(rgb, previous, flow)
+        self.timings["flow"] += moved - resized
+        self.timings["encode"] += time.perf_counter() - moved
+        return Sight(rgb, previous, flow, features)

@@ -116,17 +116,23 @@ class Session:
 
     @property
     def timings(self) -> dict[str, float]:
-        """Seconds of work so far, by part: resize, flow, network, masks; of preparing ahead too."""
+        """Seconds of work so far, by part: resize, flow, encode (ahead of a frame's turn), network, masks."""
         return {**self._preparation.timings, **self._timings}
 
-    def prepare(self, frame: Frame, before: PreparedFrame | None = None) -> PreparedFrame:
+    @torch.inference_mode()
+    def prepare(self, frame: Frame, before: PreparedFrame | None = None, *, followed: bool = True) -> PreparedFrame:
         """Do for a frame what can be done before its turn; in any thread, while another frame is followed.
 
         `before`: the frame before it, prepared; None if this is the first, or if nothing is followed on that one.
+        `followed`: whether something is to be followed on this one; if not, the encoder is spared.
         The session is left as it is, and `step` gives the same bits for a prepared frame as for the frame.
         """
         fits = before is not None and before.frame.size == frame.size
-        return self._preparation.prepare(frame, before.pictures if before and fits else (None,) * len(self._views))
+        pictures = before.pictures if before and fits else (None,) * len(self._views)
+        # A GPU works beside the CPU anyway, and has one queue.
+        ahead = followed and self._segmenter.device.type == "cpu"
+        parts = self._segmenter.parts or self._segmenter.model
+        return self._preparation.prepare(frame, pictures, parts.encode if ahead else None)
 
     @torch.inference_mode()
     def step(
@@ -264,10 +270,10 @@ class Session:
         height, width = sight.rgb.shape[:2]
         grid = FrameSize(height // 4, width // 4)
         given = None if labels is None else self._given(view.see(labels), named, grid)
+        seen = to_tensor(sight.rgb).to(device) if sight.features is None else sight.features
         output = self._segmenter.model.step(
-            to_tensor(sight.rgb).to(device), motion, past.memory, objects.used().to(device), given, self._policy,
-            self._segmenter.parts,
-        )  # fmt: skip
+            seen, motion, past.memory, objects.used().to(device), given, self._policy, self._segmenter.parts
+        )
         maps = torch.stack([output.probabilities[objects.places[object_id]] for object_id in objects.ids])
         background = (1 - maps.sum(0, keepdim=True)).clamp(min=0)
         return view.put_back(torch.cat([background, maps])), Past(output.memory, sight.rgb)

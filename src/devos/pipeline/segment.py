@@ -65,10 +65,10 @@ class RunSummary:
     fps: float
     """Frames followed in a second, reading and writing included, loading not."""
     timings: dict[str, float]
-    """Seconds that each part took. `decode`, `resize` and `flow` are done ahead of the network, `write_masks` and
-    `write_overlay` behind it, by threads of their own, so that all parts may add up to more than `seconds`. `waiting`:
-    the network's thread waited for one of them. Where a GPU works beside the CPU, what waits for it shows in `masks`.
-    `other`: the rest of the network's thread."""
+    """Seconds that each part took. `decode`, `resize`, `flow` and, on a CPU, `encode` are done ahead of the rest of the
+    network, `write_masks` and `write_overlay` behind it, by threads of their own, so that all parts may add up to more
+    than `seconds`. `waiting`: the network's thread waited for one of them. Where a GPU works beside the CPU, what waits
+    for it shows in `masks`. `other`: the rest of the network's thread."""
     skipped: tuple[dict[str, str], ...]
     """Bad frames that were left out: name and reason."""
     notes: tuple[str, ...]
@@ -232,7 +232,7 @@ class _Run:
                     labels = None if frame is None else self.given.get(frame.index)
                 if frame is None:
                     return
-                before = self.session.prepare(frame, before)
+                before = self.session.prepare(frame, before, followed=frame.index >= first)
                 yield _Coming(before, labels, len(self.skipped))
                 if frame.index < first:  # nothing is followed yet, and the next needs no flow
                     before = None

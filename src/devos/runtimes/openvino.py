@@ -30,7 +30,7 @@ class OpenVinoRunner:
         self._folder, self._num_slots = folder, num_slots
         self._core = openvino.Core()
         self._compiled: dict[Any, _Compiled] = {}
-        self._lock = threading.Lock()
+        self._locks = {graph: threading.Lock() for graph in OUTPUTS}
 
     def __call__(self, graph: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As `parts.Runner`."""
@@ -39,7 +39,7 @@ class OpenVinoRunner:
         if asked:
             room = next((room for room in _ROOMS if asked <= room < self._num_slots), self._num_slots)
             given["slots"] = np.pad(given["slots"], (0, room - asked))
-        with self._lock:  # one graph, one set of working buffers: two videos take turns
+        with self._locks[graph]:  # one graph, one set of working buffers: two videos take turns
             found = self._graph(graph, given)(given)
         if asked:
             found["logits"] = found["logits"][:, :asked]
