@@ -88,8 +88,10 @@ class Preparation:
         resized = time.perf_counter()
         flow = None if previous is None else self._flow.estimate(previous, rgb)
         moved = time.perf_counter()
-        features = None if encode is None else encode(to_tensor(rgb))
         self.timings["resize"] += resized - begun
         self.timings["flow"] += moved - resized
-        self.timings["encode"] += time.perf_counter() - moved
+        features = None
+        if encode is not None:
+            features = encode(to_tensor(rgb))
+            self.timings["encode"] += time.perf_counter() - moved
         return Sight(rgb, previous, flow, features)
