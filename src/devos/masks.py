@@ -106,7 +106,7 @@ def to_full_size(answer: Float[Tensor, "rows h4 w4"], size: FrameSize, keep_prob
 class _Taps:
     """Bilinear interpolation along one side: the cell before each pixel, and how close it is to the cell after that.
 
-    As `torch.nn.F.interpolate` without aligned corners.
+    As `torch.nn.functional.interpolate` without aligned corners.
     """
 
     cell: Int32[np.ndarray, " pixels"]
