@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Float32, Int64, UInt8, UInt16
+from jaxtyping import Float, UInt8, UInt16
 from torch import Tensor
 from torch.nn import functional as F
 
 from devos.frames import Frame, MaskFrame, ObjectScore
-from devos.masks import to_full_size
+from devos.masks import FullSize, to_full_size
 
 Labels = UInt16[np.ndarray, "h w"] | UInt8[np.ndarray, "h w"]
 """The user's object id at each pixel, 0 for background."""
@@ -25,37 +24,27 @@ def mask_frame(frame: Frame, answer: Float[Tensor, "rows h4 w4"], ids: Sequence[
     None if nothing was; it says where each of `named` is.
     """
     full = to_full_size(answer, frame.size, keep_probabilities)
-    seen = _Seen(full.pixels, full.winner, full.certainty)
     marked = np.zeros(frame.size, np.uint16)
-    marked.ravel()[seen.pixels] = np.array([0, *ids], np.uint16)[seen.owners]
+    marked.ravel()[full.pixels] = np.array([0, *ids], np.uint16)[full.winner]
     soft = None if full.probabilities is None else full.probabilities.half().numpy()
     if labels is not None:
         marked, soft = _restore_given(marked, soft, labels, named, ids)
-        seen = _seen_with_given(seen, marked, labels, named, ids)
-    scores = _scores(ids, named if labels is not None else (), answer[1:], seen)
+        full = _with_given(full, marked, labels, named, ids)
+    scores = _scores(ids, named if labels is not None else (), answer[1:], full)
     return MaskFrame(frame.index, frame.time_s, frame.name, marked, scores, soft)
 
 
-class _Seen(NamedTuple):
-    """The pixels that are some object's, along the rows."""
-
-    pixels: Int64[np.ndarray, " shown"]
-    owners: Int64[np.ndarray, " shown"]
-    """1 + the place of each one's object in the list of ids."""
-    certainty: Float32[np.ndarray, " shown"]
-
-
-def _seen_with_given(
-    seen: _Seen, marked: UInt16[np.ndarray, "h w"], labels: Labels, named: Sequence[int], ids: Sequence[int]
-) -> _Seen:
+def _with_given(
+    full: FullSize, marked: UInt16[np.ndarray, "h w"], labels: Labels, named: Sequence[int], ids: Sequence[int]
+) -> FullSize:
     """The same on a frame where masks were given: what was named is certain."""
     certainty = np.zeros(marked.shape, np.float32)
-    certainty.ravel()[seen.pixels] = seen.certainty
+    certainty.ravel()[full.pixels] = full.certainty
     certainty[(labels > 0) | np.isin(marked, named)] = 1
     place = np.zeros(max(ids) + 1, np.int64)
     place[list(ids)] = np.arange(1, len(ids) + 1)
     pixels = np.flatnonzero(marked)
-    return _Seen(pixels, place[marked.ravel()[pixels]], certainty.ravel()[pixels])
+    return FullSize(pixels, place[marked.ravel()[pixels]], certainty.ravel()[pixels], full.probabilities)
 
 
 def _restore_given(
@@ -73,12 +62,12 @@ def _restore_given(
 
 
 def _scores(
-    ids: Sequence[int], given: Sequence[int], maps: Float[Tensor, "objects h4 w4"], seen: _Seen
+    ids: Sequence[int], given: Sequence[int], maps: Float[Tensor, "objects h4 w4"], full: FullSize
 ) -> tuple[ObjectScore, ...]:
     """Presence: the highest mean probability of a 3 x 3 neighbourhood at stride 4; what was given is certain."""
     peaks = F.avg_pool2d(maps[:, None], 3, stride=1, padding=1, count_include_pad=False).amax((1, 2, 3)).tolist()
-    counts = np.bincount(seen.owners, minlength=len(ids) + 1)[1:]
-    sums = np.bincount(seen.owners, weights=seen.certainty, minlength=len(ids) + 1)[1:]
+    counts = np.bincount(full.winner, minlength=len(ids) + 1)[1:]
+    sums = np.bincount(full.winner, weights=full.certainty, minlength=len(ids) + 1)[1:]
     scores = []
     for object_id, peak, count, total in zip(ids, peaks, counts, sums, strict=True):
         presence = float(count > 0) if object_id in given else peak

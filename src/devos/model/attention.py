@@ -148,9 +148,8 @@ class Adva(nn.Module):
     def _points(self, query: Tensor, flow_cells: Tensor) -> Float[Tensor, "b m h w p 2"]:
         """Flow offsets move the region of each query, semantic offsets shape it."""
         b, _, h, w = query.shape
-        anchor = cell_grid(h, w, flow_cells).expand(
-            b, h, w, 2
-        )  # never in half precision: it could not tell cells apart
+        # As the flow, never in half precision, which could not tell the cells of a large grid apart.
+        anchor = cell_grid(h, w, flow_cells).expand(b, h, w, 2)
         if self.matching.flow_offsets:
             anchor = anchor + flow_cells.permute(0, 2, 3, 1)
         if self.matching.semantic_offsets and self.matching.window is None:
