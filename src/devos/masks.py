@@ -9,7 +9,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Int32, Int64, UInt8, UInt16
+from jaxtyping import Float, Float32, Int32, Int64, UInt8, UInt16
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -67,9 +67,10 @@ class FullSize:
 def to_full_size(answer: Float[Tensor, "rows h4 w4"], size: FrameSize, keep_probabilities: bool = False) -> FullSize:
     """Which object is where at `size`. Interpolated as log-probabilities, never as labels.
 
-    `answer`: row 0 background, then a row for each object. All are compared with the background, so that only pixels
-    beside a cell where an object is likelier than it need be looked at. Some rows of the frame at a time, so that
-    memory does not grow with the number of objects unless their probabilities are kept.
+    `answer`: row 0 background, then a row for each object. All are compared with the background. The greatest of all at
+    each cell, enlarged, is nowhere less than what is enlarged of any, so that only pixels where it is above 0 need be
+    looked at. Some rows of the frame at a time, so that memory does not grow with the number of objects unless their
+    probabilities are kept.
     """
     logs = answer.float().cpu().clamp(min=_LEAST).log_()
     above = logs[1:] - logs[:1]
@@ -77,24 +78,28 @@ def to_full_size(answer: Float[Tensor, "rows h4 w4"], size: FrameSize, keep_prob
     kept = torch.zeros(num_objects, *size) if keep_probabilities else None
     if not num_objects:
         return FullSize(*_NOWHERE, kept)
+    greatest = above.amax(0).numpy()
     # One more row and column, so that each pixel lies between a cell and the next.
     table = F.pad(above[None], (0, 1, 0, 1), mode="replicate")[0].flatten(1).t().contiguous()
     down, across = _taps(size.height, height), _taps(size.width, width)
-    likely = F.max_pool2d(above.amax(0)[None, None], 2, stride=1, padding=1)[0, 0, 1:, 1:].numpy() > 0
-    asked = np.ones((height, size.width), bool) if keep_probabilities else likely[:, across.cell]
     found = [_NOWHERE]
     band = max(1, min(_MOST_PIXELS, _MOST_VALUES // num_objects) // size.width)
     for top in range(0, size.height, band):
-        lines = slice(top, top + band)
-        pixels, indices, weights = _corners(asked, down.part(lines), across, width + 1)
+        lines = down.part(slice(top, top + band))
+        limit = _enlarged(greatest, lines, size.width).ravel()
+        pixels = np.arange(limit.size) if keep_probabilities else np.flatnonzero(limit > 0)
         if not len(pixels):
             continue
-        values = F.embedding_bag(indices, table, per_sample_weights=weights, mode="sum")
+        if num_objects == 1:
+            values = torch.from_numpy(limit[pixels, None])
+        else:
+            indices, weights = _corners(pixels, lines, across, width + 1)
+            values = F.embedding_bag(indices, table, per_sample_weights=weights, mode="sum")
         best, row = values.max(1)
         odds = values.exp_()
         total = odds.sum(1).add_(1)
         if kept is not None:
-            kept[:, lines] = (odds / total[:, None]).t().view(num_objects, -1, size.width)
+            kept[:, top : top + band] = (odds / total[:, None]).t().view(num_objects, -1, size.width)
         won = (best > 0).numpy()
         certainty = best.exp_().div_(total).numpy()
         found.append((pixels[won] + top * size.width, row.numpy()[won] + 1, certainty[won]))
@@ -124,22 +129,24 @@ def _taps(pixels: int, cells: int) -> _Taps:
     return _Taps(cell, (where - cell).astype(np.float32))
 
 
-def _corners(
-    asked: Bool[np.ndarray, "h4 w"], down: _Taps, across: _Taps, stride: int
-) -> tuple[Int64[np.ndarray, " pixels"], Int32[Tensor, "pixels 4"], Float32[Tensor, "pixels 4"]]:
-    """The pixels of some lines that are asked for, the four cells that each lies between, and their weights.
+def _enlarged(cells: Float32[np.ndarray, "h4 w4"], lines: _Taps, width: int) -> Float32[np.ndarray, "lines w"]:
+    """Some lines of a map at a new size."""
+    share = lines.weight[:, None]
+    below = np.minimum(lines.cell + 1, len(cells) - 1)
+    rows = cells[lines.cell] * (1 - share) + cells[below] * share
+    enlarged: np.ndarray = cv2.resize(rows, (width, len(rows)), interpolation=cv2.INTER_LINEAR)
+    return enlarged
 
-    `asked`: for each row of cells the columns of pixels; `stride`: from a cell to the one below it.
-    """
-    here = asked[down.cell]
-    pixels, counts = np.flatnonzero(here), np.count_nonzero(here, axis=1)
-    lines = len(down.cell)
-    columns = pixels - np.repeat(np.arange(lines) * here.shape[1], counts)
-    first = np.repeat(down.cell * np.int32(stride), counts) + across.cell[columns]
-    y, x = np.repeat(down.weight, counts), across.weight[columns]
+
+def _corners(pixels: Int64[np.ndarray, " pixels"], lines: _Taps, across: _Taps,
+             stride: int) -> tuple[Int32[Tensor, "pixels 4"], Float32[Tensor, "pixels 4"]]:  # fmt: skip
+    """The four cells that each pixel lies between, and their weights. `stride`: from a cell to the one below it."""
+    line, column = np.divmod(pixels, len(across.cell))
+    x, y = across.weight[column], lines.weight[line]
     weights = np.empty((len(pixels), 4), np.float32)
     weights[:, 3] = x * y
     weights[:, 1], weights[:, 2] = x - weights[:, 3], y - weights[:, 3]
     weights[:, 0] = 1 - x - weights[:, 2]
+    first = lines.cell[line] * np.int32(stride) + across.cell[column]
     indices = first[:, None] + np.array([0, 1, stride, stride + 1], np.int32)
-    return pixels, torch.from_numpy(indices), torch.from_numpy(weights)
+    return torch.from_numpy(indices), torch.from_numpy(weights)

@@ -85,6 +85,9 @@ _Unseen = Annotated[
 _NoCache = Annotated[bool, typer.Option("--no-cache", help="Score saved masks anew even if their scores are kept.")]
 
 _FineBank = Annotated[int | None, typer.Option(help="How many of the newest of them it remembers in detail.")]
+_Focus = Annotated[
+    bool | None, typer.Option("--focus/--no-focus", help="Whether it computes detail only where an object may be.")
+]
 _Precision = Annotated[str | None, typer.Option(help=PRECISION_HELP)]
 
 
@@ -119,6 +122,7 @@ def _dataset_command(dataset: str) -> Callable[..., None]:
         memory_every: Annotated[int | None, typer.Option(help="The model remembers every n-th frame.")] = None,
         bank: Annotated[int | None, typer.Option(help="Most frames that the model remembers.")] = None,
         fine_bank: _FineBank = None,
+        focus: _Focus = None,
         flip: Annotated[
             bool, typer.Option("--flip", help="The model sees each frame mirrored too; twice the time.")
         ] = False,
@@ -136,8 +140,8 @@ def _dataset_command(dataset: str) -> Callable[..., None]:
     ) -> None:
         method, name = _method(model, results, baseline)
         settings = {"device": device, "size": size, "flow": flow, "memory_every": memory_every, "bank": bank,
-                    "fine_bank": fine_bank, "flip": flip or None, "scales": scales, "runtime": runtime,
-                    "precision": precision}  # fmt: skip
+                    "fine_bank": fine_bank, "focus": focus, "flip": flip or None, "scales": scales,
+                    "runtime": runtime, "precision": precision}  # fmt: skip
         _check_options(model, results, baseline, settings, out, save, stability)
         job = _job(dataset, protocol, settings, method=method, name=name, root=_absolute(root), split=split,
                    resolution=resolution, meta=_absolute(meta), unseen=_absolute(unseen))  # fmt: skip

@@ -45,6 +45,9 @@ def segment(
     memory_every: Annotated[int, typer.Option(help="Remember every n-th frame.")] = 5,
     bank: Annotated[int, typer.Option(help="Most frames that are remembered.")] = 6,
     fine_bank: Annotated[int, typer.Option(help="How many of the newest are remembered in detail; fewer: faster.")] = 1,
+    focus: Annotated[
+        bool, typer.Option("--focus/--no-focus", help="Compute detail only where an object may be: faster, on CPUs.")
+    ] = True,
     flow: Annotated[str, typer.Option(help="Optical flow: dis, none or raft.")] = "dis",
     flip: Flip = False,
     scales: Scales = "1",
@@ -71,7 +74,7 @@ def segment(
 
     summary = run_with_bar(
         "following", video, masks, out, model=model, device=device, size=size, memory_every=memory_every, bank=bank,
-        fine_bank=fine_bank, flow=flow, flip=flip, scales=parse_scales(scales), runtime=runtime,
+        fine_bank=fine_bank, focus=focus, flow=flow, flip=flip, scales=parse_scales(scales), runtime=runtime,
         precision=precision, fps=fps, overwrite=overwrite, resize_masks=resize_masks, snap_masks=snap_masks,
         skip_bad_frames=skip_bad_frames, overlay=overlay,
     )  # fmt: skip

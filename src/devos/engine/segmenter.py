@@ -68,6 +68,7 @@ def load(
     memory_every: int = 5,
     bank: int = 6,
     fine_bank: int = FINE,
+    focus: bool = True,
     flow: str = "dis",
     flip: bool = False,
     scales: Sequence[float] = (1.0,),
@@ -89,8 +90,8 @@ def load(
     """
     check_runtime(runtime)
     check_precision(precision)
-    settings = Settings(size=size, memory_every=memory_every, bank=bank, fine_bank=fine_bank, flow=flow, flip=flip,
-                        scales=tuple(scales))  # fmt: skip
+    settings = Settings(size=size, memory_every=memory_every, bank=bank, fine_bank=fine_bank, focus=focus, flow=flow,
+                        flip=flip, scales=tuple(scales))  # fmt: skip
     place = choose_device(device)
     path, sha256 = find_weights(model)
     net, weights = load_weights(path, None if sha256 is None else str(model))

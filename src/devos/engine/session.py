@@ -272,8 +272,9 @@ class Session:
         given = None if labels is None else self._given(view.see(labels), named, grid)
         seen = to_tensor(sight.rgb).to(device) if sight.features is None else sight.features
         output = self._segmenter.model.step(
-            seen, motion, past.memory, objects.used().to(device), given, self._policy, self._segmenter.parts
-        )
+            seen, motion, past.memory, objects.used().to(device), given, self._policy, self._segmenter.parts,
+            self._segmenter.settings.focus and device.type == "cpu",
+        )  # fmt: skip
         maps = torch.stack([output.probabilities[objects.places[object_id]] for object_id in objects.ids])
         background = (1 - maps.sum(0, keepdim=True)).clamp(min=0)
         return view.put_back(torch.cat([background, maps])), Past(output.memory, sight.rgb)

@@ -23,6 +23,9 @@ class Settings:
     """Most frames in the bank, annotated ones included."""
     fine_bank: int = FINE
     """How many of them that are not annotated, the newest, are remembered in detail (at stride 16) too."""
+    focus: bool = True
+    """Strides 8 and 4 are computed only where an object may be: faster, and all but the same masks. On CPUs; a GPU,
+    which it would not spare much, always computes the whole frame."""
     flow: str = "dis"
     """The flow estimator: dis, none or raft."""
     flip: bool = False

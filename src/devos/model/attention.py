@@ -7,6 +7,7 @@ Letters of shapes: b images, g groups of objects per image, c channels of querie
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -107,11 +108,12 @@ class Adva(nn.Module):
                 coarse: Source | None) -> tuple[Read, Tensor]:  # fmt: skip
         """Read the previous frame's values for each cell of the current one.
 
-        `current`, `previous`: E at this stride. `flow_cells`: `to_prev` in cells of this stride. `coarse`: keys and
-        values of the next coarser stride. Returns the read, and this stride's keys for the finer stride to use.
+        `current`, `previous`: E at this stride, of `current` perhaps a part. `flow_cells`: `to_prev` from the cells of
+        `current`, in cells of this stride. `coarse`: keys and values of the next coarser stride. Returns the read, and
+        this stride's keys for the finer stride to use.
         """
         query, keys = self.queries_and_keys(current, previous, forward_embedding, backward_embedding)
-        at = self.places(query, flow_cells)
+        at = self.places(query, flow_cells, keys.shape[-2:])
         sampled = self.sample(query, keys, flow_cells, coarse, at)
         embedding, mask = self._gather(sampled.weights, values, coarse, at)
         groups = embedding.shape[0] // current.shape[0]
@@ -126,16 +128,16 @@ class Adva(nn.Module):
             previous = previous + self.inject_backward(backward_embedding)
         return self.norm_query(current), self.norm_key(previous)
 
-    def places(self, query: Tensor, flow_cells: Tensor) -> Places:
-        """Where each head looks. The coarser grid is half as large."""
-        h, w = query.shape[-2:]
+    def places(self, query: Tensor, flow_cells: Tensor, size: Sequence[int]) -> Places:
+        """Where each head looks, on grids of `size` (height and width) and, the coarser one, of half of it."""
+        h, w = size
         parts = [Part(self.points, 1, (h, w)), Part(self.coarse_points, 2, (h // 2, w // 2))]
         return places(self._points(query, flow_cells), parts if self.coarse_points else parts[:1])
 
     def sample(self, query: Tensor, keys: Tensor, flow_cells: Tensor, coarse: Source | None,
                at: Places | None = None) -> Sampled:  # fmt: skip
         """Where each head looks, and its weights. `at`: where, if it is known already."""
-        at = at or self.places(query, flow_cells)
+        at = at or self.places(query, flow_cells, keys.shape[-2:])
         projected = [self.key(keys)]
         if self.coarse_points:
             assert coarse is not None

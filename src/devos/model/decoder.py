@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -12,6 +13,7 @@ from torch.nn import functional as F
 from devos.model.attention import Read
 from devos.model.config import MATCHING_STRIDES, ModelConfig
 from devos.model.encoder import Features
+from devos.model.focus import Focus
 from devos.model.layers import Pointwise, ResidualBlock, pointwise, upsample
 
 ABSENT = -1e4
@@ -88,24 +90,45 @@ class Decoder(nn.Module):
         self.head = MaskHead(w4, slots, len(strides))
 
     def forward(self, features: Features, short: dict[int, Read], long: dict[int, Read],
-                used: Bool[Tensor, "bg slots"]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
-        """`features`: E for each group; `short`, `long`: ADVA's and the bank's reads by stride.
+                used: Bool[Tensor, "bg slots"],
+                focus: Focus | None = None) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
+        """`features`: E for each group; `short`, `long`: ADVA's and the bank's reads by stride. `focus`: the part of
+        the frame that strides 8 and 4 are computed for, and that `short` has at stride 8; all of it unless given.
 
         Slots that `used` does not name get the logit `ABSENT`, and cost nothing at stride 4.
         """
         x = self.block32(features.s32, *_at(32, short, long))
         x = self.block16(features.s16, *_at(16, short, long), coarser=x)
+        size = features.s4.shape[-2:]
+        if focus is not None:
+            x = focus.cut(x, 16)
+            features = features._replace(s8=focus.cut(features.s8, 8), s4=focus.cut(features.s4, 4))
+            short, long = ({s: _in_focus(s, read, focus) for s, read in reads.items()} for reads in (short, long))
         x = self.block8(features.s8, *_at(8, short, long), coarser=x)
         x = self.block4(features.s4, coarser=x)
-        size = features.s4.shape[-2:]
         slots = used.any(0).nonzero()[:, 0]
         finest_first = [source[stride] for source in (short, long) for stride in sorted(source)]
         masks = [read.mask[:, slots] for read in finest_first]
         # Interpolated as probabilities, then turned to log-odds: the other order rings at edges.
-        reads = torch.stack([F.interpolate(m, size, mode="bilinear", align_corners=False) for m in masks], 1)
+        reads = torch.stack([F.interpolate(m, x.shape[-2:], mode="bilinear", align_corners=False) for m in masks], 1)
         judged = cast(Tensor, self.head(x, torch.logit(reads, eps=0.01), slots))
-        logits = judged.new_full((len(judged), used.shape[1], *size), ABSENT).index_copy(1, slots, judged)
-        return logits.masked_fill(~used[:, :, None, None], ABSENT)
+        logits = judged.new_full((len(judged), used.shape[1], *x.shape[-2:]), ABSENT).index_copy(1, slots, judged)
+        logits = logits.masked_fill(~used[:, :, None, None], ABSENT)
+        return logits if focus is None else beyond_focus(logits, focus, size)
+
+
+def beyond_focus(logits: Float[Tensor, "bg slots h w"], focus: Focus,
+                 size: Sequence[int]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
+    """The logits of a focus as those of the whole frame, whose grid has `size`: all else is background, for certain."""
+    whole = logits.new_full((*logits.shape[:2], *size), ABSENT)
+    whole[:, 0] = 0
+    focus.cut(whole, 4).copy_(logits)
+    return whole
+
+
+def _in_focus(stride: int, read: Read, focus: Focus) -> Read:
+    """The same with what of its mask lies in the focus; at stride 8 nothing else was read."""
+    return read if stride == 8 else Read(read.embedding, focus.cut(read.mask, stride))
 
 
 def _at(stride: int, *sources: dict[int, Read]) -> list[Tensor]:

@@ -16,8 +16,9 @@ from devos.model.attention import Adva, LongTermMatching, Read, Source
 from devos.model.config import MATCHING_STRIDES, ModelConfig
 from devos.model.decoder import ABSENT, Decoder
 from devos.model.encoder import Features, ImageEncoder
+from devos.model.focus import Focus, find_focus
 from devos.model.identity import IdentityEncoder, Values
-from devos.model.memory import Entry, EveryNth, Memory, MemoryPolicy, Previous
+from devos.model.memory import FINE_STRIDE, Entry, EveryNth, Memory, MemoryPolicy, Previous
 from devos.model.motion import FlowEncoder, Motion
 
 
@@ -50,9 +51,12 @@ class Parts(Protocol):
         """An image's features. RGB in [0, 1], sides multiples of 32."""
         ...
 
-    def match(self, features: Features, motion: Motion, memory: Memory,
-              used: Bool[Tensor, "bg slots"]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
-        """Logits of every slot, from the previous frame and the bank; `ABSENT` for those that are not `used`."""
+    def match(self, features: Features, motion: Motion, memory: Memory, used: Bool[Tensor, "bg slots"],
+              focused: bool = False) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
+        """Logits of every slot, from the previous frame and the bank; `ABSENT` for those that are not `used`.
+
+        `focused`: strides 8 and 4 only where an object may be.
+        """
         ...
 
     def values(self, features: Features, probabilities: Float[Tensor, "bg slots h4 w4"]) -> Values:
@@ -104,13 +108,15 @@ class DeVOS(nn.Module):
         given: Given | None = None,
         policy: MemoryPolicy | None = None,
         parts: Parts | None = None,
+        focused: bool = False,
     ) -> StepOutput:
         """Follow every object onto the next frame.
 
         `image`: RGB in [0, 1], sides multiples of 32, or its features if they are known. `motion`: flow between the
         previous frame and this one; None if there is no previous frame. `used`: the slots that have an object
         (slot 0, background, always). `given`: masks that are known on this frame; needed when `memory` is empty.
-        `parts`: what computes, this network itself unless given.
+        `parts`: what computes, this network itself unless given. `focused`: strides 8 and 4 are computed only where an
+        object may be (`focus`), which is no use to training.
         """
         parts = parts or self
         features = image if isinstance(image, Features) else parts.encode(image)
@@ -120,7 +126,7 @@ class DeVOS(nn.Module):
             logits = torch.zeros_like(given.probabilities).masked_fill(~used[:, :, None, None], ABSENT)
             probabilities = given.probabilities
         else:
-            logits = parts.match(features, motion, memory, used)
+            logits = parts.match(features, motion, memory, used, focused)
             probabilities = merge_groups(logits.softmax(1), len(logits) // len(features.s8))
             if given is not None:
                 probabilities = merge_given(probabilities, given)
@@ -135,8 +141,8 @@ class DeVOS(nn.Module):
         features: Features = self.image_encoder(image)
         return features
 
-    def match(self, features: Features, motion: Motion, memory: Memory,
-              used: Bool[Tensor, "bg slots"]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
+    def match(self, features: Features, motion: Motion, memory: Memory, used: Bool[Tensor, "bg slots"],
+              focused: bool = False) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
         """Logits of every slot, from the previous frame and the bank."""
         assert memory.previous is not None
         motion = motion.at_stride_8(*features.s8.shape[-2:])
@@ -144,23 +150,32 @@ class DeVOS(nn.Module):
             s: self._matching(s)(features.at(s), memory.keys(s), memory.values(s))
             for s in self.config.matching.long_term_strides
         }
-        short = self.read_previous(features, motion, memory.previous)
+        focus = None
+        if focused and FINE_STRIDE in long:
+            focus = find_focus(memory.previous.probabilities, motion.to_prev, long[FINE_STRIDE].mask)
+        short = self.read_previous(features, motion, memory.previous, focus)
         groups = memory.previous.probabilities.shape[0] // features.s8.shape[0]
-        logits: Tensor = self.decoder(features.expand(groups), short, long, used)
+        logits: Tensor = self.decoder(features.expand(groups), short, long, used, focus)
         return logits
 
-    def read_previous(self, features: Features, motion: Motion, previous: Previous) -> dict[int, Read]:
-        """ADVA at every stride, coarsest first: each stride's keys serve the next finer one."""
+    def read_previous(self, features: Features, motion: Motion, previous: Previous,
+                      focus: Focus | None = None) -> dict[int, Read]:  # fmt: skip
+        """ADVA at every stride, coarsest first: each stride's keys serve the next finer one. At stride 8 only for what
+        lies in the focus, if there is one.
+        """
         forward, backward = self.flow_encoder(motion)
         coarse: Source | None = None
         reads = {}
         for stride in reversed(self.config.matching.strides):
             flow_cells = F.avg_pool2d(motion.to_prev, stride // 8) / stride
             values = previous.values.at(stride)
+            current, ahead = features.at(stride), forward.at(stride)
+            if stride == 8 and focus is not None:
+                current, ahead = focus.cut(current, stride), focus.cut(ahead, stride)
+                flow_cells = focus.cut_flow(flow_cells, stride)
             reads[stride], keys = self.adva[f"s{stride}"](
-                features.at(stride), previous.features.at(stride), forward.at(stride), backward.at(stride),
-                flow_cells, values, coarse,
-            )  # fmt: skip
+                current, previous.features.at(stride), ahead, backward.at(stride), flow_cells, values, coarse
+            )
             coarse = Source(keys, values)
         return reads
 

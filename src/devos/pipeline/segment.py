@@ -90,6 +90,7 @@ def segment(
     memory_every: int | None = None,
     bank: int | None = None,
     fine_bank: int | None = None,
+    focus: bool | None = None,
     flow: str | None = None,
     flip: bool | None = None,
     scales: Sequence[float] | None = None,
@@ -107,7 +108,7 @@ def segment(
 
     `video`: a file or a folder of frames, whose rate is `fps`. `masks`: a PNG for the first frame, or a folder of PNGs
     named as their frames. `model`: a name, a weights file, or a `Segmenter`, with its own device and settings; `size`,
-    `memory_every`, `bank`, `fine_bank`, `flow`, `flip`, `scales`, `runtime` and `precision` are those of
+    `memory_every`, `bank`, `fine_bank`, `focus`, `flow`, `flip`, `scales`, `runtime` and `precision` are those of
     `devos.load`, each as the model has it unless given. All of it is checked before any work. Raises a DevosError for
     whatever the user can mend. However the run ends, what is done stays readable; `out/run.json` tells how it ended.
 
@@ -128,8 +129,9 @@ def segment(
         with clock.part("check"):
             given = read_masks(masks, reader, resize=resize_masks, snap=snap_masks)
         with clock.part("load"):
-            settings = {"size": size, "memory_every": memory_every, "bank": bank, "fine_bank": fine_bank, "flow": flow,
-                        "flip": flip, "scales": scales, "runtime": runtime, "precision": precision}  # fmt: skip
+            settings = {"size": size, "memory_every": memory_every, "bank": bank, "fine_bank": fine_bank,
+                        "focus": focus, "flow": flow, "flip": flip, "scales": scales, "runtime": runtime,
+                        "precision": precision}  # fmt: skip
             segmenter = _segmenter(model, device, {k: v for k, v in settings.items() if v is not None})
             session = segmenter.session()
         # Last of the checks, since with `overwrite` it removes what an earlier run wrote.

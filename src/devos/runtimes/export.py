@@ -24,7 +24,7 @@ from devos.model.decoder import ABSENT
 from devos.model.devos import DeVOS
 from devos.model.memory import FINE, EveryNth
 from devos.runtimes.calibration import Given, find_table
-from devos.runtimes.graphs import INPUTS, OUTPUTS, modules
+from devos.runtimes.graphs import FOCUSED, INPUTS, OUTPUTS, modules
 from devos.runtimes.int8 import quantise
 from devos.runtimes.sampling import Sampling
 
@@ -32,7 +32,7 @@ Exact = Literal["float32", "int8"]
 """What convolutions compute in; all else is float32."""
 OPSET = 17
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 """Of the manifest and of what the graphs take and give. Raised when either changes."""
 
 _DRIVE = [
@@ -44,9 +44,13 @@ _DRIVE = [
     "First frame: probabilities are the given masks, averaged to stride 4; slots sum to 1. Nothing is matched.",
     "Other frames: to_prev and to_curr are the optical flow between the previous frame and this one, (dx, dy) in "
     "pixels of the picture, averaged over 8x8 pixels; to_prev lies on this frame's grid and says where a pixel was, "
-    "to_curr on the previous frame's and says where it goes. logits = match(...), for the slots that are asked for, in "
-    f"their order (0 first); every other slot has the logit {ABSENT:g}. probabilities = softmax over the slots. With "
+    "to_curr on the previous frame's and says where it goes. scene_s16, read_s16 and so on = match(...). logits = "
+    "refine(...), with flow = to_prev / 8, for the slots that are asked for, in their order (0 first); every other "
+    f"slot has the logit {ABSENT:g}. probabilities = softmax over the slots. With "
     "several groups a pixel may be claimed by two of them: make them agree by soft aggregation (devos.masks).",
+    "To save time, refine may be given a rectangle around the objects, of whole cells of stride 32 (fh8 and so on are "
+    f"its sides): the same part of {', '.join(sorted(FOCUSED, key=INPUTS['refine'].index))}; to flow the place of the "
+    "part's first cell is added, (x, y) in cells of stride 8. Beyond it all is background (devos.model.focus).",
     "Then every frame: values and keys = memorise(s8, s16, s32, probabilities). previous_* and values_* of the next "
     "frame's match are this frame's s8, s16, s32 and values.",
     "The bank holds frames: the one with given masks always, and every 5th after it; at most 6, the oldest of those "
@@ -59,7 +63,7 @@ _DRIVE = [
 
 def write_graphs(model: DeVOS, folder: Path, *, sampling: Sampling = "gather", precision: Exact = "float32",
                  weights_sha256: str | None = None, overwrite: bool = False) -> dict[str, Any]:  # fmt: skip
-    """Write encode.onnx, match.onnx, memorise.onnx and manifest.json into `folder`; returns the manifest.
+    """Write encode.onnx, match.onnx, refine.onnx, memorise.onnx and manifest.json into `folder`; returns the manifest.
 
     Whole or not at all. `sampling`: how ADVA reads, `gather` for ONNX Runtime, `grid` for OpenVINO. `precision`: what
     convolutions compute in. ValueError for a network that cannot be made into graphs (`graphs.refusal`), or not in
@@ -99,18 +103,17 @@ def _write(model: DeVOS, folder: Path, sampling: Sampling, precision: Exact,
            weights_sha256: str | None) -> dict[str, Any]:  # fmt: skip
     config = model.config
     table = _table(model, sampling) if precision == "int8" else {}
-    examples = _examples(model)
     graphs = {}
     for name, module in modules(model, sampling).items():
         path = folder / f"{name}.onnx"
-        _export(module.eval(), tuple(examples[i] for i in INPUTS[name]), name, config, path)
+        _export(module.eval(), name, config, path)
         if table:
             quantise(path, table, outputs=True)
         graphs[name] = {
             "file": path.name,
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-            "inputs": {i: _described(i, config) for i in INPUTS[name]},
-            "outputs": {o: _described(o, config) for o in OUTPUTS[name]},
+            "inputs": {i: _described(i, config, name) for i in INPUTS[name]},
+            "outputs": {o: _described(o, config, name) for o in OUTPUTS[name]},
         }
     manifest = {
         "format": FORMAT,
@@ -140,52 +143,59 @@ def _table(model: DeVOS, sampling: Sampling) -> dict[str, Given]:
     )
 
 
-def shape_of(name: str, config: ModelConfig) -> tuple[str | int, ...]:
-    """The shape of an input or output: fixed sizes as numbers, others by a name (h4 is h / 4)."""
+def shape_of(name: str, config: ModelConfig, graph: str) -> tuple[str | int, ...]:
+    """The shape of an input or output of a graph: fixed sizes as numbers, others by a name (h4 is h / 4)."""
     slots = config.num_slots + 1
     kind, _, at = name.rpartition("s")
-    stride = int(at) if at.isdigit() else 4
-    channels, grid = config.width_at(stride), (f"h{stride}", f"w{stride}")
-    if kind.startswith("bank_") or kind == "keys_":
-        return (1, f"n{stride}", "gv" if kind == "bank_values_" else channels)
+    stride = int(at) if at.isdigit() else 8 if name == "flow" else 4
+    of = "f" if graph == "refine" and (name in FOCUSED or name == "logits") else ""
+    channels, grid = config.width_at(stride), (f"{of}h{stride}", f"{of}w{stride}")
+    if kind.startswith("bank_keys_") or kind == "keys_":
+        return (1, f"n{stride}", channels)
+    if kind.startswith("bank_values_"):
+        return (1, f"n{stride}", "gv")
     shapes: dict[str, tuple[str | int, ...]] = {
         "image": (1, 3, "h", "w"), "slots": ("k",), "to_prev": (1, 2, "h8", "w8"), "to_curr": (1, 2, "h8", "w8"),
-        "logits": ("g", "k", *grid), "probabilities": ("g", slots, *grid),
+        "flow": (1, 2, *grid), "logits": ("g", "k", *grid), "probabilities": ("g", slots, *grid),
+        "scene_s16": ("g", channels, *grid),
     }  # fmt: skip
     if name in shapes:
         return shapes[name]
+    if kind in ("read_", "bank_read_"):
+        return ("g", slots, *grid)
     return ("g", channels + slots, *grid) if kind == "values_" else (1, channels, *grid)
 
 
-def _described(name: str, config: ModelConfig) -> dict[str, Any]:
-    return {"shape": list(shape_of(name, config)), "type": "int64" if name == "slots" else "float32"}
+def _described(name: str, config: ModelConfig, graph: str) -> dict[str, Any]:
+    return {"shape": list(shape_of(name, config, graph)), "type": "int64" if name == "slots" else "float32"}
 
 
-def _examples(model: DeVOS) -> dict[str, Tensor]:
-    """Arrays to make the graphs with; what is in them does not matter, nor do the sizes where a shape has names."""
-    config = model.config
+def _examples(config: ModelConfig, graph: str) -> tuple[Tensor, ...]:
+    """Arrays to make a graph with; what is in them does not matter, nor do the sizes where a shape has names."""
     sizes = {"h": 64, "w": 96, "g": 2, "k": 2, "gv": 2 * (config.width + config.num_slots + 1)}
     for stride in (4, *MATCHING_STRIDES):
         sizes |= {f"h{stride}": 64 // stride, f"w{stride}": 96 // stride, f"n{stride}": 64 * 96 // stride**2}
-    examples = {}
+        sizes |= {f"fh{stride}": 32 // stride, f"fw{stride}": 64 // stride}
     generator = torch.Generator().manual_seed(0)
-    for name in {name for names in INPUTS.values() for name in names}:
-        shape = [size if isinstance(size, int) else sizes[size] for size in shape_of(name, config)]
+    examples = {}
+    for name in INPUTS[graph]:
+        shape = [size if isinstance(size, int) else sizes[size] for size in shape_of(name, config, graph)]
         examples[name] = torch.rand(shape, generator=generator)
-    examples["slots"] = torch.arange(2)
-    return examples
+    if "slots" in examples:
+        examples["slots"] = torch.arange(2)
+    return tuple(examples.values())
 
 
-def _export(module: nn.Module, inputs: tuple[Tensor, ...], name: str, config: ModelConfig, path: Path) -> None:
-    shapes = {each: shape_of(each, config) for each in (*INPUTS[name], *OUTPUTS[name])}
+def _export(module: nn.Module, name: str, config: ModelConfig, path: Path) -> None:
+    shapes = {each: shape_of(each, config, name) for each in (*INPUTS[name], *OUTPUTS[name])}
     axes = {each: {i: size for i, size in enumerate(shape) if isinstance(size, str)} for each, shape in shapes.items()}
     options: dict[str, Any] = {}
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:  # older releases have only this one way
         options["dynamo"] = False
     with _quietly(), torch.no_grad():
         torch.onnx.export(
-            module, inputs, str(path), input_names=list(INPUTS[name]), output_names=list(OUTPUTS[name]),
-            dynamic_axes=axes, opset_version=OPSET, **options,
+            module, _examples(config, name), str(path), input_names=list(INPUTS[name]),
+            output_names=list(OUTPUTS[name]), dynamic_axes=axes, opset_version=OPSET, **options,
         )  # fmt: skip
 
 

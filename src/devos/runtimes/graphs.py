@@ -1,4 +1,4 @@
-"""The three graphs that a step is made of, as modules with plain tensors in and out.
+"""The four graphs that a step is made of, as modules with plain tensors in and out.
 
 They hold the network's own weights and layers. Where they differ from it in form, it is for what graph runtimes are
 good at (`sampling`, plain convolutions) or need (no shape and no list of slots may be fixed when the graph is made); a
@@ -17,26 +17,40 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from devos.model.attention import Adva, LongTermMatching
-from devos.model.config import LONG_TERM_STRIDES, MATCHING_STRIDES, Matching, ModelConfig
+from devos.model.config import LONG_TERM_STRIDES, Matching, ModelConfig
+from devos.model.decoder import ScaleBlock
 from devos.model.devos import DeVOS
-from devos.model.encoder import Features, SameConv
+from devos.model.encoder import SameConv
 from devos.model.motion import Motion
 from devos.runtimes.sampling import READERS, Sampling
 
 INPUTS = {
     "encode": ("image",),
-    "match": ("s4", "s8", "s16", "s32", "previous_s8", "previous_s16", "previous_s32", "to_prev", "to_curr",
-              "values_s8", "values_s16", "values_s32", "bank_keys_s16", "bank_values_s16", "bank_keys_s32",
-              "bank_values_s32", "slots"),
+    "match": ("s16", "s32", "previous_s16", "previous_s32", "to_prev", "to_curr", "values_s16", "values_s32",
+              "bank_keys_s16", "bank_values_s16", "bank_keys_s32", "bank_values_s32"),
+    "refine": ("s4", "s8", "scene_s16", "read_s16", "read_s32", "bank_read_s16", "bank_read_s32", "forward_s8",
+               "flow", "previous_s8", "previous_keys_s16", "backward_s8", "values_s8", "values_s16", "slots"),
     "memorise": ("s8", "s16", "s32", "probabilities"),
 }  # fmt: skip
 """What each graph takes, in order."""
 OUTPUTS = {
     "encode": ("s4", "s8", "s16", "s32"),
-    "match": ("logits",),
+    "match": (
+        "scene_s16",
+        "read_s16",
+        "read_s32",
+        "bank_read_s16",
+        "bank_read_s32",
+        "previous_keys_s16",
+        "forward_s8",
+        "backward_s8",
+    ),
+    "refine": ("logits",),
     "memorise": ("values_s8", "values_s16", "values_s32", "keys_s16", "keys_s32"),
 }
 """What each graph gives, in order."""
+FOCUSED = frozenset(INPUTS["refine"][: INPUTS["refine"].index("previous_s8")])
+"""What `refine` may be given a part of the frame of, the same part of all: a rectangle of whole cells of stride 32."""
 
 
 def refusal(config: ModelConfig) -> str | None:
@@ -52,7 +66,8 @@ def modules(model: DeVOS, sampling: Sampling) -> dict[str, nn.Module]:
     """Every graph by its name. ValueError for a network that `refusal` refuses."""
     if (reason := refusal(model.config)) is not None:
         raise ValueError(f"{model.config.name} cannot be made into graphs: {reason}")
-    return {"encode": Encode(model), "match": Match(model, sampling), "memorise": Memorise(model)}
+    return {"encode": Encode(model), "match": Match(model, sampling), "refine": Refine(model, sampling),
+            "memorise": Memorise(model)}  # fmt: skip
 
 
 class _Pad(torch.autograd.Function):
@@ -105,47 +120,66 @@ class Encode(nn.Module):
 
 
 class Match(nn.Module):
-    """Matching and decoding: logits of the slots that are asked for."""
+    """Matching and decoding at strides 32 and 16, of the whole frame: an object may come back anywhere."""
 
     def __init__(self, model: DeVOS, sampling: Sampling) -> None:
         super().__init__()
-        self.flow_encoder, self.decoder = model.flow_encoder, model.decoder
-        self.adva = nn.ModuleDict({name: _Adva(cast(Adva, adva), sampling) for name, adva in model.adva.items()})
-        self.long_term = model.long_term
+        self.flow_encoder, self.decoder, self.long_term = model.flow_encoder, model.decoder, model.long_term
+        self.adva = nn.ModuleDict(
+            {f"s{s}": _Adva(cast(Adva, model.adva[f"s{s}"]), sampling) for s in LONG_TERM_STRIDES}
+        )
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        """`INPUTS` -> logits g k h4 w4 of the k `slots`. `to_prev`, `to_curr`: in pixels, on the stride-8 grid."""
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """`INPUTS` -> `OUTPUTS`. `to_prev`, `to_curr`: in pixels, on the stride-8 grid. Of the outputs, `scene` is what
+        the decoder has found, `read` and `bank_read` are masks from the previous frame and from the bank; the others
+        are what ADVA needs at stride 8.
+        """
         given = dict(zip(INPUTS["match"], inputs, strict=True))
-        features = Features(*inputs[:4])
-        embeddings, masks = self._read_previous(features, given)
-        groups = given["values_s8"].shape[0]
-        far, far_masks = {}, {}
-        for s in LONG_TERM_STRIDES:
-            matching = cast(LongTermMatching, self.long_term[f"s{s}"])
-            keys, values = given[f"bank_keys_s{s}"], given[f"bank_values_s{s}"]
-            far[s], far_masks[s] = _read_bank(matching, features.at(s), keys, values, groups)
-        decoder = self.decoder
-        s4, s8, s16, s32 = (x.expand(groups, -1, -1, -1) for x in features)
-        x = decoder.block32(s32, embeddings[32], masks[32], far[32], far_masks[32])
-        x = decoder.block16(s16, embeddings[16], masks[16], far[16], far_masks[16], coarser=x)
-        x = decoder.block8(s8, embeddings[8], masks[8], coarser=x)
-        x = decoder.block4(s4, coarser=x)
-        reads = [(masks[s], s) for s in MATCHING_STRIDES] + [(far_masks[s], s) for s in LONG_TERM_STRIDES]
-        return self._judge(x, reads, given["slots"])
-
-    def _read_previous(self, features: Features, given: dict[str, Tensor]) -> tuple[dict[int, Tensor], ...]:
         motion = Motion(given["to_prev"], given["to_curr"])
         forward, backward = self.flow_encoder(motion)
         coarse: tuple[Tensor, Tensor] | None = None
-        embeddings, masks = {}, {}
-        for s in reversed(MATCHING_STRIDES):
-            flow = F.avg_pool2d(motion.to_prev, s // 8) / s if s > 8 else motion.to_prev / s
-            values = given[f"values_s{s}"]
-            embeddings[s], masks[s], keys = self.adva[f"s{s}"](
-                features.at(s), given[f"previous_s{s}"], forward.at(s), backward.at(s), flow, values, coarse
+        x: Tensor | None = None
+        masks: dict[int, tuple[Tensor, Tensor]] = {}
+        for s in reversed(LONG_TERM_STRIDES):
+            features, values = given[f"s{s}"], given[f"values_s{s}"]
+            flow = F.avg_pool2d(motion.to_prev, s // 8) / s
+            near, near_mask, keys = self.adva[f"s{s}"](
+                features, given[f"previous_s{s}"], forward.at(s), backward.at(s), flow, values, coarse
             )
             coarse = keys, values
-        return embeddings, masks
+            matching, groups = cast(LongTermMatching, self.long_term[f"s{s}"]), values.shape[0]
+            far, far_mask = _read_bank(matching, features, given[f"bank_keys_s{s}"], given[f"bank_values_s{s}"], groups)
+            block = cast(ScaleBlock, getattr(self.decoder, f"block{s}"))
+            x = block(features.expand(groups, -1, -1, -1), near, near_mask, far, far_mask, coarser=x)
+            masks[s] = near_mask, far_mask
+        assert x is not None
+        near_masks, far_masks = zip(masks[16], masks[32], strict=True)
+        return (x, *near_masks, *far_masks, keys, forward.s8, backward.s8)
+
+
+class Refine(nn.Module):
+    """Matching and decoding at strides 8 and 4, of a part of the frame: logits of the slots that are asked for."""
+
+    def __init__(self, model: DeVOS, sampling: Sampling) -> None:
+        super().__init__()
+        self.decoder, self.adva = model.decoder, _Adva(cast(Adva, model.adva["s8"]), sampling)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """`INPUTS` -> logits g k of the k `slots` at stride 4. What is in `FOCUSED` is of one part of the frame; `flow`
+        is `to_prev` there, in cells of stride 8, from that part's own first cell. All else is of the whole frame.
+        """
+        given = dict(zip(INPUTS["refine"], inputs, strict=True))
+        coarse = given["previous_keys_s16"], given["values_s16"]
+        near, near_mask, _ = self.adva(
+            given["s8"], given["previous_s8"], given["forward_s8"], given["backward_s8"], given["flow"],
+            given["values_s8"], coarse,
+        )  # fmt: skip
+        groups = given["values_s8"].shape[0]
+        s4, s8 = (given[name].expand(groups, -1, -1, -1) for name in ("s4", "s8"))
+        x = self.decoder.block8(s8, near, near_mask, coarser=given["scene_s16"])
+        x = self.decoder.block4(s4, coarser=x)
+        reads = [(near_mask, 8), *((given[f"{of}read_s{s}"], s) for of in ("", "bank_") for s in LONG_TERM_STRIDES)]
+        return self._judge(x, reads, given["slots"])
 
     def _judge(self, x: Tensor, reads: list[tuple[Tensor, int]], slots: Tensor) -> Tensor:
         """The mask head, its direct convolution as a matrix product: its weights are those of the slots."""

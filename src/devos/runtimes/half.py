@@ -31,11 +31,11 @@ class HalfParts:
         with self._half():
             return Features(*(x.float() for x in self._model.encode(image)))
 
-    def match(self, features: Features, motion: Motion, memory: Memory,
-              used: Bool[Tensor, "bg slots"]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
+    def match(self, features: Features, motion: Motion, memory: Memory, used: Bool[Tensor, "bg slots"],
+              focused: bool = False) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
         """As DeVOS.match."""
         with self._half():
-            return self._model.match(features, motion, memory, used).float()
+            return self._model.match(features, motion, memory, used, focused).float()
 
     def values(self, features: Features, probabilities: Float[Tensor, "bg slots h4 w4"]) -> Values:
         """As DeVOS.values."""

@@ -11,13 +11,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from devos.model.config import LONG_TERM_STRIDES, MATCHING_STRIDES
-from devos.model.decoder import ABSENT
+from devos.model.decoder import ABSENT, beyond_focus
 from devos.model.devos import DeVOS
 from devos.model.encoder import Features
+from devos.model.focus import find_focus
 from devos.model.identity import Values
-from devos.model.memory import Memory
+from devos.model.memory import FINE_STRIDE, Memory
 from devos.model.motion import Motion
-from devos.runtimes.graphs import INPUTS
+from devos.runtimes.graphs import FOCUSED, INPUTS
 
 
 @runtime_checkable
@@ -46,25 +47,37 @@ class GraphParts:
             return features
         return Features(*(x.contiguous(memory_format=torch.channels_last) for x in features))  # as torch likes them
 
-    def match(self, features: Features, motion: Motion, memory: Memory,
-              used: Bool[Tensor, "g slots"]) -> Float[Tensor, "g slots h4 w4"]:  # fmt: skip
+    def match(self, features: Features, motion: Motion, memory: Memory, used: Bool[Tensor, "g slots"],
+              focused: bool = False) -> Float[Tensor, "g slots h4 w4"]:  # fmt: skip
         """As DeVOS.match."""
         if "match" not in self._graphs:
-            return self._model.match(features, motion, memory, used)
+            return self._model.match(features, motion, memory, used, focused)
         previous = memory.previous
         assert previous is not None
         motion = motion.at_stride_8(*features.s8.shape[-2:])
-        slots = used.any(0).nonzero()[:, 0]
-        inputs = {"s4": features.s4, "to_prev": motion.to_prev, "to_curr": motion.to_curr, "slots": slots}
+        known = {"s4": features.s4, "to_prev": motion.to_prev, "to_curr": motion.to_curr,
+                 "flow": motion.to_prev / 8, "slots": used.any(0).nonzero()[:, 0]}  # fmt: skip
         for s in MATCHING_STRIDES:
-            inputs[f"s{s}"], inputs[f"previous_s{s}"] = features.at(s), previous.features.at(s)
-            inputs[f"values_s{s}"] = previous.values.at(s)
+            known[f"s{s}"], known[f"previous_s{s}"] = features.at(s), previous.features.at(s)
+            known[f"values_s{s}"] = previous.values.at(s)
         for s in LONG_TERM_STRIDES:
-            inputs[f"bank_keys_s{s}"], inputs[f"bank_values_s{s}"] = memory.keys(s), memory.values(s)
-        found = torch.from_numpy(self._run("match", {n: _array(x) for n, x in inputs.items()})["logits"])
+            known[f"bank_keys_s{s}"], known[f"bank_values_s{s}"] = memory.keys(s), memory.values(s)
+        known |= self._computed("match", known)
+        focus = None
+        if focused:
+            focus = find_focus(previous.probabilities, motion.to_prev, known[f"bank_read_s{FINE_STRIDE}"])
+            parts = {n: focus.cut(known[n], int(n.rpartition("s")[2])) for n in FOCUSED - {"flow"}}
+            known |= parts | {"flow": focus.cut_flow(known["flow"], 8)}
+        found = self._computed("refine", known)["logits"]
         logits = found.new_full((*used.shape, *found.shape[2:]), ABSENT)
-        logits[:, slots] = found
-        return logits.masked_fill_(~used[:, :, None, None], ABSENT)
+        logits[:, known["slots"]] = found
+        logits = logits.masked_fill_(~used[:, :, None, None], ABSENT)
+        return logits if focus is None else beyond_focus(logits, focus, features.s4.shape[2:])
+
+    def _computed(self, graph: str, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """What a graph gives, for what of the known it takes."""
+        found = self._run(graph, {name: _array(known[name]) for name in INPUTS[graph]})
+        return {name: torch.from_numpy(array) for name, array in found.items()}
 
     def values(self, features: Features, probabilities: Float[Tensor, "g slots h4 w4"]) -> Values:
         """As DeVOS.values."""
