@@ -58,19 +58,19 @@ class Follower:
         bank = {f"bank_{name}": np.concatenate([entry[name] for entry in self.bank if name in entry], 1)
                 for name in self.bank[0]}  # fmt: skip
         slots = np.arange(1 + self.num_objects)
-        logits = self._run(
-            "match", **features, **self.previous, **bank, to_prev=to_prev[None], to_curr=to_curr[None], slots=slots
-        )["logits"]
+        known = features | self.previous | bank | {"to_prev": to_prev[None], "to_curr": to_curr[None], "slots": slots}
+        known |= self._run("match", **known)
+        # A part of the frame around the objects would do here (manifest.json says how), and take less time.
+        logits = self._run("refine", **known, flow=to_prev[None] / 8)["logits"]
         odds = np.exp(logits - logits.max(1, keepdims=True))
         probabilities = np.zeros((1, self.num_slots, *logits.shape[2:]), np.float32)
         probabilities[:, slots] = odds / odds.sum(1, keepdims=True)
         return self._remember(features, probabilities)
 
     def _remember(self, features: dict[str, np.ndarray], probabilities: np.ndarray) -> np.ndarray:
-        coarse = {name: features[name] for name in ("s8", "s16", "s32")}
-        made = self._run("memorise", **coarse, probabilities=probabilities)
+        made = self._run("memorise", **features, probabilities=probabilities)
         values = {name: made[name] for name in made if name.startswith("values_")}
-        self.previous = {f"previous_{name}": x for name, x in coarse.items()} | values
+        self.previous = {f"previous_{name}": features[name] for name in ("s8", "s16", "s32")} | values
         if self.frame % self.manifest["bank"]["every"] == 0:
             # A row for each cell. With several groups their values lie side by side in a row.
             entry = {name: rows(made[name]) for name in ("values_s16", "values_s32")}
@@ -84,8 +84,11 @@ class Follower:
         return probabilities[0, : 1 + self.num_objects]
 
     def _run(self, graph: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
-        names = [output.name for output in self.graphs[graph].get_outputs()]
-        return dict(zip(names, self.graphs[graph].run(names, inputs), strict=True))
+        """What a graph gives; of the inputs it takes those that it has."""
+        session = self.graphs[graph]
+        names = [output.name for output in session.get_outputs()]
+        taken = {each.name: inputs[each.name] for each in session.get_inputs()}
+        return dict(zip(names, session.run(names, taken), strict=True))
 
 
 def rows(values: np.ndarray) -> np.ndarray:

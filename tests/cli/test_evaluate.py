@@ -90,6 +90,7 @@ def test_a_model_runs_with_the_options_that_were_given_and_run_json_records_all_
         "memory_every": 5,
         "bank": 3,
         "fine_bank": 1,
+        "focus": True,
         "flow": "dis",
         "flip": True,
         "scales": [1.0],

@@ -92,14 +92,14 @@ def test_the_table_has_a_line_for_each_object_and_frame(segment, out):
 
 
 def test_the_record_says_what_ran_on_what_and_how_long(segment, out, clip, weights):
-    segment("--memory-every", 3, "--bank", 2, "--flow", "none")
+    segment("--memory-every", 3, "--bank", 2, "--no-focus", "--flow", "none")
     run = record(out)
     assert run["status"] == "finished"
     assert run["input"] == {
         "path": str(clip / "clip.mp4"), "width": 96, "height": 64, "fps": "30000/1001", "num_frames": 8,
     }  # fmt: skip
     assert run["settings"]["size"] == 64 and run["settings"]["memory_every"] == 3
-    assert run["settings"]["bank"] == 2 and run["settings"]["flow"] == "none"
+    assert run["settings"]["bank"] == 2 and run["settings"]["flow"] == "none" and not run["settings"]["focus"]
     assert len(run["model"]["sha256"]) == 64 and run["model"]["name"] == "devos-t"
     assert run["versions"].keys() >= {"devos", "python", "torch", "numpy", "opencv", "av"}
     assert run["timings"].keys() >= {"decode", "flow", "network", "masks", "write_masks", "write_overlay"}

@@ -17,21 +17,21 @@ def test_graphs_are_kept_for_the_same_weights_and_made_anew_when_damaged_or_for_
 ) -> None:
     made = []
 
-    def graph(module: object, inputs: object, name: str, config: object, path: Path) -> None:
+    def graph(module: object, name: str, config: object, path: Path) -> None:
         made.append(name)
         path.write_bytes(name.encode())
 
     monkeypatch.setattr(export, "_export", graph)  # the real ones take seconds
     first = cached_graphs(on_torch.model, "a" * 64, "gather")
-    assert first.parent == cache and made == ["encode", "match", "memorise"]
-    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 3
+    assert first.parent == cache and made == ["encode", "match", "refine", "memorise"]
+    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 4
     (first / "match.onnx").write_bytes(b"mat")
-    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 6
+    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 8
     assert (first / "match.onnx").read_bytes() == b"match"
     (first / "manifest.json").write_text("{}")
-    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 9
+    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 12
     others = {cached_graphs(on_torch.model, "b" * 64, "gather"), cached_graphs(on_torch.model, "a" * 64, "grid")}
-    assert len({first, *others}) == 3 and len(made) == 15
+    assert len({first, *others}) == 3 and len(made) == 20
     assert {path.name for path in cache.iterdir()} == {path.name for path in (first, *others)}  # no scratch is left
 
 

@@ -48,6 +48,17 @@ def test_every_runtime_gives_what_torch_gives(on_torch: Segmenter, runtime: str)
 
 
 @pytest.mark.parametrize("runtime", GRAPHS)
+def test_every_runtime_looks_for_an_object_in_the_same_part_of_the_frame(on_torch: Segmenter, runtime: str) -> None:
+    frames, mask = film(5, 64, 256), first_mask(64, 256)
+    mask[mask == 2] = 0
+    expected = follow(on_torch, frames, {0: mask})
+    assert areas(expected[4], 1).min() > 300
+    whole = follow(on_torch.with_settings(focus=False), frames, {0: mask})
+    assert differ(whole, expected) > 0.01  # there is a part that is not looked at
+    assert differ(follow(on_torch.with_settings(runtime=runtime), frames, {0: mask}), expected) < 0.005
+
+
+@pytest.mark.parametrize("runtime", GRAPHS)
 def test_objects_that_open_a_second_group_are_followed_too(on_torch: Segmenter, runtime: str) -> None:
     more = first_mask()
     more[:20, :18], more[30:, :18], more[:, 80:] = 3, 4, 5

@@ -45,7 +45,7 @@ def test_the_example_follows_objects_without_torch_as_devos_does(
     arguments = [EXAMPLE, graphs, tmp_path / "frames", tmp_path / "first.png", tmp_path / "out", 64]
     done = subprocess.run([sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    session = on_torch.with_settings(memory_every=5, bank=6).session()
+    session = on_torch.with_settings(memory_every=5, bank=6, focus=False).session()
     for t, frame in enumerate(frames):
         expected = session.step(frame, mask if t == 0 else None).labels
         found = np.asarray(Image.open(tmp_path / "out" / f"{t:05d}.png"))

@@ -104,7 +104,7 @@ class Adva(nn.Module):
         return torch.stack(disks)
 
     def forward(self, current: Tensor, previous: Tensor, forward_embedding: Tensor, backward_embedding: Tensor,
-                flow_cells: Float[Tensor, "b 2 h w"], values: Float[Tensor, "bg v h w"],
+                flow_cells: Float[Tensor, "b 2 h w"], values: Float[Tensor, "bg v hp wp"],
                 coarse: Source | None) -> tuple[Read, Tensor]:  # fmt: skip
         """Read the previous frame's values for each cell of the current one.
 

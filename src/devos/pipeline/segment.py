@@ -129,16 +129,15 @@ def segment(
         with clock.part("check"):
             given = read_masks(masks, reader, resize=resize_masks, snap=snap_masks)
         with clock.part("load"):
-            settings = {"size": size, "memory_every": memory_every, "bank": bank, "fine_bank": fine_bank,
-                        "focus": focus, "flow": flow, "flip": flip, "scales": scales, "runtime": runtime,
-                        "precision": precision}  # fmt: skip
-            segmenter = _segmenter(model, device, {k: v for k, v in settings.items() if v is not None})
-            session = segmenter.session()
+            segmenter = _segmenter(model, device, {
+                "size": size, "memory_every": memory_every, "bank": bank, "fine_bank": fine_bank, "focus": focus,
+                "flow": flow, "flip": flip, "scales": scales, "runtime": runtime, "precision": precision,
+            })  # fmt: skip
         # Last of the checks, since with `overwrite` it removes what an earlier run wrote.
         prepare_output(out, overwrite=overwrite, inputs=(video, masks))
         choices = {"fps": None if rate is None else str(rate), "overwrite": overwrite, "resize_masks": resize_masks,
                    "snap_masks": snap_masks, "skip_bad_frames": skip_bad_frames, "overlay": overlay}  # fmt: skip
-        run = _Run(reader, Path(masks), given, segmenter, session, out, choices, clock, skipped)
+        run = _Run(reader, Path(masks), given, segmenter, segmenter.session(), out, choices, clock, skipped)
         return run.to_the_end(progress or (lambda _: None))
 
 
@@ -336,6 +335,8 @@ class _Run:
 
 
 def _segmenter(model: str | Path | Segmenter, device: str, settings: dict[str, Any]) -> Segmenter:
+    """`settings`: None stands for what the model has."""
+    settings = {name: value for name, value in settings.items() if value is not None}
     if not isinstance(model, Segmenter):
         return load(model, device=device, **settings)
     if device != "auto":

@@ -20,10 +20,12 @@ _ROOMS = (2, 3, 4, 6, 8)
 """Numbers of slots that a graph is compiled for; above the last one, all. Room that is not needed is thrown away."""
 _OPEN = ("bank_keys_s16", "bank_values_s16", "bank_keys_s32", "bank_values_s32")
 """Inputs whose number of cells stays open: the bank grows in the first frames, and nothing is lost by it."""
+_SMALL = ("memorise",)
+"""Graphs that one thread computes as fast as two: the others are left to what else runs (flow, the next encoding)."""
 
 
 class OpenVinoRunner:
-    """Runs the graphs of a folder with as many threads as torch has when a graph is run, in float32."""
+    """Runs the graphs of a folder with at most as many threads as torch has when a graph is run, in float32."""
 
     def __init__(self, folder: Path, num_slots: int) -> None:
         """`folder`: as `export.write_graphs` writes it. `num_slots`: of the network, background included."""
@@ -47,16 +49,17 @@ class OpenVinoRunner:
 
     def _graph(self, graph: str, inputs: Mapping[str, np.ndarray]) -> _Compiled:
         shapes = {name: _open(name, array.shape) for name, array in inputs.items()}
-        key = graph, torch.get_num_threads(), tuple(sorted(shapes.items()))
+        threads = 1 if graph in _SMALL else torch.get_num_threads()
+        key = graph, threads, tuple(sorted(shapes.items()))
         if key not in self._compiled:
-            self._compiled[key] = _Compiled(self._compile(graph, shapes), OUTPUTS[graph])
+            self._compiled[key] = _Compiled(self._compile(graph, shapes, threads), OUTPUTS[graph])
         return self._compiled[key]
 
-    def _compile(self, graph: str, shapes: Mapping[str, tuple[int, ...]]) -> openvino.CompiledModel:
+    def _compile(self, graph: str, shapes: Mapping[str, tuple[int, ...]], threads: int) -> openvino.CompiledModel:
         model = self._core.read_model(self._folder / f"{graph}.onnx")
         model.reshape({name: openvino.PartialShape(list(shape)) for name, shape in shapes.items()})
         options: dict[str, Any] = {
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(), "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32",
             # Threads that are tied to cores would be in the way of what else runs (flow, decoding).
             "ENABLE_CPU_PINNING": False, "ENABLE_HYPER_THREADING": True,
         }  # fmt: skip
