@@ -185,7 +185,7 @@ def test_time_is_told_by_part_whichever_thread_it_was_spent_in(segmenter, clip, 
     }
     assert set(summary.timings) == parts | {"other"}
     assert all(seconds > 0 for part, seconds in summary.timings.items() if part not in ("load", "resize", "other"))
-    in_turn = ("check", "load", "network", "masks", "waiting", "other")
+    in_turn = ("check", "load", "network", "waiting", "other")
     assert sum(summary.timings[part] for part in in_turn) == pytest.approx(summary.seconds, abs=0.02)
 
 

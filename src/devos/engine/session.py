@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from functools import partial
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -134,7 +135,6 @@ class Session:
         parts = self._segmenter.parts or self._segmenter.model
         return self._preparation.prepare(frame, pictures, parts.encode if ahead else None)
 
-    @torch.inference_mode()
     def step(
         self,
         frame: Frame | PreparedFrame | UInt8[np.ndarray, "h w 3"],
@@ -151,6 +151,20 @@ class Session:
         named at any frame. `probabilities` asks for each object's probability at each pixel. Raises MaskError or
         VideoError for a size that does not fit.
         """
+        return self.advance(frame, masks, objects=objects, probabilities=probabilities)()
+
+    @torch.inference_mode()
+    def advance(
+        self,
+        frame: Frame | PreparedFrame | UInt8[np.ndarray, "h w 3"],
+        masks: Labels | None = None,
+        *,
+        objects: Iterable[int] | None = None,
+        probabilities: bool = False,
+    ) -> Callable[[], MaskFrame]:
+        """As `step`, but the result at the frame's size is left to be made: by calling what comes back, at any time and
+        in any thread. No later frame needs it.
+        """
         prepared = frame if isinstance(frame, PreparedFrame) else None
         frame = self._as_frame(frame.frame if isinstance(frame, PreparedFrame) else frame)
         labels, named = self._check_masks(frame, masks, objects)
@@ -160,13 +174,18 @@ class Session:
                 self._admit(named)
             if not self.object_ids:
                 self.state = replace(self.state, pasts=self._nothing_seen(), index=frame.index + 1, size=frame.size)
-                return MaskFrame(frame.index, frame.time_s, frame.name, np.zeros(frame.size, np.uint16), ())
+                nothing = MaskFrame(frame.index, frame.time_s, frame.name, np.zeros(frame.size, np.uint16), ())
+                return lambda: nothing
             answer = self._follow(self._see(frame, prepared), labels, named)
         except BaseException:
             self.state = before  # no object may be known of which nothing is remembered
             raise
+        return partial(self._result, frame, answer, self.object_ids, labels, named, probabilities)
+
+    @torch.inference_mode()
+    def _result(self, *given: Any) -> MaskFrame:
         begun = time.perf_counter()
-        result = mask_frame(frame, answer, self.object_ids, labels, named, probabilities)
+        result = mask_frame(*given)
         self._timings["masks"] += time.perf_counter() - begun
         return result
 

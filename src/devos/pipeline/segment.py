@@ -66,9 +66,9 @@ class RunSummary:
     """Frames followed in a second, reading and writing included, loading not."""
     timings: dict[str, float]
     """Seconds that each part took. `decode`, `resize`, `flow` and, on a CPU, `encode` are done ahead of the rest of the
-    network, `write_masks` and `write_overlay` behind it, by threads of their own, so that all parts may add up to more
-    than `seconds`. `waiting`: the network's thread waited for one of them. Where a GPU works beside the CPU, what waits
-    for it shows in `masks`. `other`: the rest of the network's thread."""
+    network, `masks` (at the frames' own size), `write_masks` and `write_overlay` behind it, by threads of their own, so
+    that all parts may add up to more than `seconds`. `waiting`: the network's thread waited for one of them. Where a
+    GPU works beside the CPU, what waits for it shows in `masks`. `other`: the rest of the network's thread."""
     skipped: tuple[dict[str, str], ...]
     """Bad frames that were left out: name and reason."""
     notes: tuple[str, ...]
@@ -203,8 +203,9 @@ class _Run:
                 self.num_told += 1
                 progress(Progress(self.num_told, self.reader.num_frames, self.clock.total - begun))
 
-        def write(pair: tuple[Frame, MaskFrame]) -> None:
-            results.write(*pair)
+        def write(pair: tuple[Frame, Callable[[], MaskFrame]]) -> None:
+            frame, masks = pair
+            results.write(frame, masks())
 
         try:
             with results:
@@ -214,7 +215,7 @@ class _Run:
                 ):
                     while (one := self._next(coming)) is not None:
                         unused.discard(one.prepared.frame.index)
-                        masks = self.session.step(one.prepared, one.labels)
+                        masks = self.session.advance(one.prepared, one.labels)
                         with self.clock.part("waiting"):
                             writer.put((one.prepared.frame, masks))
                         tell()
@@ -260,7 +261,7 @@ class _Run:
     def summary(self) -> RunSummary:
         """What there is so far."""
         timings = {**self.clock.seconds, **self.session.timings}
-        in_turn = sum(timings.get(part, 0.0) for part in ("check", "load", "network", "masks", "waiting"))
+        in_turn = sum(timings.get(part, 0.0) for part in ("check", "load", "network", "waiting"))
         timings["other"] = max(0.0, self.clock.total - in_turn)
         return RunSummary(
             out=self.out,
