@@ -59,9 +59,10 @@ class Follower:
                 for name in self.bank[0]}  # fmt: skip
         slots = np.arange(1 + self.num_objects)
         known = features | self.previous | bank | {"to_prev": to_prev[None], "to_curr": to_curr[None], "slots": slots}
+        known |= self._run("look", **known)
         known |= self._run("match", **known)
         # A part of the frame around the objects would do here (manifest.json says how), and take less time.
-        logits = self._run("refine", **known, flow=to_prev[None] / 8)["logits"]
+        logits = self._run("refine", **known)["logits"]
         odds = np.exp(logits - logits.max(1, keepdims=True))
         probabilities = np.zeros((1, self.num_slots, *logits.shape[2:]), np.float32)
         probabilities[:, slots] = odds / odds.sum(1, keepdims=True)

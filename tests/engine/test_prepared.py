@@ -106,12 +106,16 @@ def test_a_frame_of_another_size_is_refused_when_its_turn_comes(segmenter, video
 
 
 def test_what_is_prepared_is_encoded_once_and_only_where_something_is_followed(segmenter, video, mask):
-    encoded = []
+    encoded, looked = [], []
 
     class Counting:
         def encode(self, image):
             encoded.append(image)
             return segmenter.model.encode(image)
+
+        def look(self, *args):
+            looked.append(args)
+            return segmenter.model.look(*args)
 
         def match(self, *args):
             return segmenter.model.match(*args)
@@ -127,5 +131,6 @@ def test_what_is_prepared_is_encoded_once_and_only_where_something_is_followed(s
     assert not encoded and first.sights[0].features is None
     prepared = [first, *prepare_all(session, frames[1:])]
     assert len(encoded) == 3 and session.timings["encode"] > 0
+    assert len(looked) == 2 and session.timings["look"] > 0  # the first of the three has none before it
     assert_same(follow(session, prepared, mask, masked=1), follow(segmenter.session(), frames, mask, masked=1))
-    assert len(encoded) == 3
+    assert len(encoded) == 3 and len(looked) == 2

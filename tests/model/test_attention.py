@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from devos.model.attention import Adva, LongTermMatching, Source
+from devos.model.attention import Adva, LongTermMatching
 from devos.model.config import Matching
 
 SLOTS = 3
@@ -139,15 +139,14 @@ def test_adva_equals_a_loop_over_queries_heads_and_points(groups, coarse_points)
     current, previous, forward, backward = (rand(g, b, c, h, w) for _ in range(4))
     flow = 2 * rand(g, b, 2, h, w)  # some queries look beyond the border
     values = torch.cat([rand(g, b * groups, c, h, w), masks(g, b * groups, SLOTS, h, w)], 1)
-    coarse = Source(
-        rand(g, b, coarse_width, h // 2, w // 2),
-        torch.cat([rand(g, b * groups, coarse_width, h // 2, w // 2),
-                   masks(g, b * groups, SLOTS, h // 2, w // 2)], 1),
-    )  # fmt: skip
-    read, _ = adva(current, previous, forward, backward, flow, values, coarse if coarse_points else None)
+    coarse_keys = rand(g, b, coarse_width, h // 2, w // 2)
+    coarse_values = torch.cat([rand(g, b * groups, coarse_width, h // 2, w // 2),
+                               masks(g, b * groups, SLOTS, h // 2, w // 2)], 1)  # fmt: skip
+    region, _ = adva.look(current, previous, forward, backward, flow, coarse_keys if coarse_points else None)
+    read = adva(current, region, values, coarse_values if coarse_points else None)
     for row in range(b * groups):
         image = row // groups
-        pair = (array(coarse.keys[image]), array(coarse.values[row])) if coarse_points else None
+        pair = (array(coarse_keys[image]), array(coarse_values[row])) if coarse_points else None
         embedding, mask = slow_adva(adva, *(array(m[image]) for m in (current, previous, forward, backward, flow)),
                                     array(values[row]), pair)  # fmt: skip
         np.testing.assert_allclose(array(read.embedding[row]), embedding, atol=1e-9)
@@ -158,7 +157,9 @@ def test_what_adva_reads_of_the_masks_stays_a_probability():
     g = torch.Generator().manual_seed(4)
     adva = randomise(Adva(4, 4, 2, 5, 0, SLOTS), g)
     values = torch.cat([rand(g, 1, 4, 5, 5), masks(g, 1, SLOTS, 5, 5)], 1)
-    read, _ = adva(*(rand(g, 1, 4, 5, 5) for _ in range(4)), rand(g, 1, 2, 5, 5), values, None)
+    current, *others = (rand(g, 1, 4, 5, 5) for _ in range(4))
+    region, _ = adva.look(current, *others, rand(g, 1, 2, 5, 5), None)
+    read = adva(current, region, values, None)
     assert (read.mask >= 0).all()
     torch.testing.assert_close(read.mask.sum(1), torch.ones(1, 5, 5, dtype=torch.float64))
 
@@ -177,7 +178,7 @@ def test_flow_moves_the_whole_sampling_region_and_leaves_its_shape():
 def test_before_training_every_head_looks_at_a_disk_around_the_query():
     adva = Adva(8, 8, 2, 7, 3, SLOTS)
     points = adva.sample(torch.randn(1, 8, 4, 4), torch.randn(1, 8, 4, 4), torch.zeros(1, 2, 4, 4),
-                         Source(torch.randn(1, 8, 2, 2), torch.randn(1, 8 + SLOTS, 2, 2))).points  # fmt: skip
+                         torch.randn(1, 8, 2, 2)).points  # fmt: skip
     distance = (points[0, :, 1, 2] - torch.tensor([2.0, 1.0])).norm(dim=-1)
     assert distance[:, 0].max() < 1e-5
     assert distance[:, :7].max().item() == pytest.approx(3.5, abs=1e-4)

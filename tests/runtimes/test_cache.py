@@ -23,15 +23,15 @@ def test_graphs_are_kept_for_the_same_weights_and_made_anew_when_damaged_or_for_
 
     monkeypatch.setattr(export, "_export", graph)  # the real ones take seconds
     first = cached_graphs(on_torch.model, "a" * 64, "gather")
-    assert first.parent == cache and made == ["encode", "match", "refine", "memorise"]
-    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 4
+    assert first.parent == cache and made == ["encode", "look", "match", "refine", "memorise"]
+    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 5
     (first / "match.onnx").write_bytes(b"mat")
-    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 8
+    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 10
     assert (first / "match.onnx").read_bytes() == b"match"
     (first / "manifest.json").write_text("{}")
-    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 12
+    assert cached_graphs(on_torch.model, "a" * 64, "gather") == first and len(made) == 15
     others = {cached_graphs(on_torch.model, "b" * 64, "gather"), cached_graphs(on_torch.model, "a" * 64, "grid")}
-    assert len({first, *others}) == 3 and len(made) == 20
+    assert len({first, *others}) == 3 and len(made) == 25
     assert {path.name for path in cache.iterdir()} == {path.name for path in (first, *others)}  # no scratch is left
 
 

@@ -1,4 +1,5 @@
-"""What can be done for a frame before its turn: the pictures that the network will see, their features, how they moved.
+"""What can be done for a frame before its turn: the pictures that the network will see, how they moved, their features,
+and where to read the frame before.
 
 None of it depends on what the network says of the frames before, so it may be done ahead of time and in another
 thread. The flow carries the picture that it starts from: a session takes it only if that very picture is the one that
@@ -8,26 +9,26 @@ it remembers, and asks again if not, so that a frame prepared in any way gives t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
-from torch import Tensor
 
 from devos.engine.ensemble import View
 from devos.engine.settings import Settings
 from devos.flow.estimator import FlowEstimator, FlowPair
 from devos.frames import Frame
 from devos.image import resize_rgb, to_tensor
+from devos.model.devos import Looked, Parts
 from devos.model.encoder import Features
+from devos.model.motion import Motion
 
 Picture = UInt8[np.ndarray, "h w 3"]
 Pictures = Sequence[UInt8[np.ndarray, "_ _ 3"] | None]
 """One for each view, each of its own size; None for what was not seen."""
-Encode = Callable[[Tensor], Features]
-"""As `Parts.encode`."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,15 @@ class Sight:
     """From `previous` to `rgb`."""
     features: Features | None = None
     """What the network's encoder says of it, where that is known already."""
+    looked: Looked | None = None
+    """Where to read the frame before, where that is known already."""
+
+    @property
+    def motion(self) -> Motion | None:
+        """The flow; None where there is no frame before."""
+        if self.flow is None:
+            return None
+        return Motion(*(torch.from_numpy(field)[None] for field in (self.flow.to_prev, self.flow.to_curr)))
 
 
 @dataclass(frozen=True)
@@ -71,18 +81,35 @@ class Preparation:
     def __init__(self, views: Sequence[View], settings: Settings, flow: FlowEstimator) -> None:
         self._views, self._settings, self._flow = tuple(views), settings, flow
         self._lock = Lock()  # an estimator may use the same workspace every time
-        self.timings: dict[str, float] = {"resize": 0.0, "flow": 0.0, "encode": 0.0}
+        self.timings: dict[str, float] = {"resize": 0.0, "flow": 0.0, "encode": 0.0, "look": 0.0}
         """Seconds spent so far, by part, in whatever thread."""
 
-    def prepare(self, frame: Frame, previous: Pictures, encode: Encode | None = None) -> PreparedFrame:
-        """See a frame in every view. `previous`: what each view saw of the frame before, at the network's size.
-        `encode`: the network's encoder, if the features are wanted too.
-        """
+    def see(self, frame: Frame, previous: Pictures) -> PreparedFrame:
+        """A frame in every view. `previous`: what each view saw of the frame before, at the network's size."""
         with self._lock:
             pairs = zip(self._views, previous, strict=True)
-            return PreparedFrame(frame, tuple(self._see(view, frame, picture, encode) for view, picture in pairs))
+            return PreparedFrame(frame, tuple(self._see(view, frame, picture) for view, picture in pairs))
 
-    def _see(self, view: View, frame: Frame, previous: Picture | None, encode: Encode | None) -> Sight:
+    def prepare(self, frame: Frame, before: PreparedFrame | None, parts: Parts) -> PreparedFrame:
+        """The same with all that the network can say without masks. `before`: the frame before it, prepared."""
+        seen = self.see(frame, before.pictures if before else (None,) * len(self._views))
+        earlier = before.sights if before else (None,) * len(self._views)
+        with self._lock:
+            sights = tuple(self._understand(*pair, parts) for pair in zip(seen.sights, earlier, strict=True))
+            return replace(seen, sights=sights)
+
+    def _understand(self, sight: Sight, before: Sight | None, parts: Parts) -> Sight:
+        begun = time.perf_counter()
+        features = parts.encode(to_tensor(sight.rgb))
+        encoded = time.perf_counter()
+        self.timings["encode"] += encoded - begun
+        looked = None
+        if sight.motion is not None and before is not None and before.features is not None:
+            looked = parts.look(features, before.features, sight.motion)
+            self.timings["look"] += time.perf_counter() - encoded
+        return replace(sight, features=features, looked=looked)
+
+    def _see(self, view: View, frame: Frame, previous: Picture | None) -> Sight:
         begun = time.perf_counter()
         rgb = resize_rgb(view.see(frame.rgb), view.size(frame.size, self._settings))
         resized = time.perf_counter()
@@ -90,8 +117,4 @@ class Preparation:
         moved = time.perf_counter()
         self.timings["resize"] += resized - begun
         self.timings["flow"] += moved - resized
-        features = None
-        if encode is not None:
-            features = encode(to_tensor(rgb))
-            self.timings["encode"] += time.perf_counter() - moved
-        return Sight(rgb, previous, flow, features)
+        return Sight(rgb, previous, flow)

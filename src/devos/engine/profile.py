@@ -17,6 +17,7 @@ from torch.utils.flop_counter import flop_registry
 from devos.errors import OptionError
 from devos.frames import FrameSize
 from devos.image import network_size
+from devos.model.attention import Adva
 from devos.model.checkpoint import read_weights
 from devos.model.config import PRESETS, ModelConfig
 from devos.model.devos import DeVOS, Given
@@ -136,6 +137,19 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if name:
                 module.register_forward_pre_hook(self._enter(_part_of(name)))
                 module.register_forward_hook(self._leave)
+            if isinstance(module, Adva):
+                module.look = self._counted(module.look, _part_of(name))  # type: ignore[method-assign]
+
+    def _counted(self, look: Callable[..., Any], part: str) -> Callable[..., Any]:
+        """What a module does apart from its `forward`, counted as its part's."""
+
+        def counted(*inputs: Any) -> Any:
+            self._running.append(part)
+            output = look(*inputs)
+            self._running.pop()
+            return output
+
+        return counted
 
     def _enter(self, part: str) -> Callable[[nn.Module, Any], None]:
         return lambda _module, _inputs: self._running.append(part)

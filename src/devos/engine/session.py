@@ -23,7 +23,7 @@ from devos.flow.estimator import FlowEstimator, create_flow
 from devos.frames import Frame, FrameSize, MaskFrame, frame_name
 from devos.image import to_tensor
 from devos.masks import shares
-from devos.model.devos import DeVOS, Given, Parts
+from devos.model.devos import DeVOS, Given, Looked, Parts
 from devos.model.memory import EveryNth, Memory
 from devos.model.motion import Motion
 
@@ -117,7 +117,7 @@ class Session:
 
     @property
     def timings(self) -> dict[str, float]:
-        """Seconds of work so far, by part: resize, flow, encode (ahead of a frame's turn), network, masks."""
+        """Seconds of work so far, by part: resize, flow, encode and look (ahead of a frame's turn), network, masks."""
         return {**self._preparation.timings, **self._timings}
 
     @torch.inference_mode()
@@ -128,12 +128,12 @@ class Session:
         `followed`: whether something is to be followed on this one; if not, the encoder is spared.
         The session is left as it is, and `step` gives the same bits for a prepared frame as for the frame.
         """
-        fits = before is not None and before.frame.size == frame.size
-        pictures = before.pictures if before and fits else (None,) * len(self._views)
+        if before is not None and before.frame.size != frame.size:
+            before = None
         # A GPU works beside the CPU anyway, and has one queue.
-        ahead = followed and self._segmenter.device.type == "cpu"
-        parts = self._segmenter.parts or self._segmenter.model
-        return self._preparation.prepare(frame, pictures, parts.encode if ahead else None)
+        if followed and self._segmenter.device.type == "cpu":
+            return self._preparation.prepare(frame, before, self._segmenter.parts or self._segmenter.model)
+        return self._preparation.see(frame, before.pictures if before else (None,) * len(self._views))
 
     def step(
         self,
@@ -263,7 +263,7 @@ class Session:
         remembered = [past.previous for past in self.state.pasts]
         if prepared is not None and prepared.follows(remembered):
             return prepared
-        return self._preparation.prepare(frame, remembered)
+        return self._preparation.see(frame, remembered)
 
     def _follow(self, prepared: PreparedFrame, labels: Labels | None,
                 named: Sequence[int]) -> Float[Tensor, "rows h4 w4"]:  # fmt: skip
@@ -281,11 +281,11 @@ class Session:
               named: Sequence[int]) -> tuple[Float[Tensor, "rows h4 w4"], Past]:  # fmt: skip
         """One step of the network in one view: its answer, left and right as in the video, and what it remembers."""
         device, objects = self._segmenter.device, self.state.objects
-        motion = None
+        motion: Motion | Looked | None = None
         if past.previous is not None:
-            assert sight.flow is not None
-            fields = (sight.flow.to_prev, sight.flow.to_curr)
-            motion = Motion(*(torch.from_numpy(field)[None].to(device) for field in fields))
+            motion = sight.looked or sight.motion
+            if isinstance(motion, Motion):
+                motion = Motion(motion.to_prev.to(device), motion.to_curr.to(device))
         height, width = sight.rgb.shape[:2]
         grid = FrameSize(height // 4, width // 4)
         given = None if labels is None else self._given(view.see(labels), named, grid)

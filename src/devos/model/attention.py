@@ -7,7 +7,6 @@ Letters of shapes: b images, g groups of objects per image, c channels of querie
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from devos.model.config import Matching
+from devos.model.focus import Focus
 from devos.model.layers import LayerNorm2d, Pointwise, eager_on_cpu
 from devos.model.motion import cell_grid
 from devos.model.sampling import Part, Places, correlations, places, weighted_sums
@@ -29,19 +29,20 @@ class Read(NamedTuple):
     """The remembered masks, moved to where the queries are: non-negative, sums to 1 over the slots."""
 
 
-class Sampled(NamedTuple):
-    """ADVA's region for one frame: where it looked and how much it took from each place."""
+class Region(NamedTuple):
+    """ADVA's region: where each query looks on the previous frame, and how much it takes from each place."""
 
-    points: Float[Tensor, "b m h w p 2"]
-    """(x, y) in cells of the query's own stride, on the previous frame."""
+    places: Places
     weights: Float[Tensor, "b m h w p"]
 
+    @property
+    def points(self) -> Float[Tensor, "b m h w p 2"]:
+        """(x, y) in cells of the query's own stride, on the previous frame."""
+        return self.places.points
 
-class Source(NamedTuple):
-    """A scale of the previous frame that ADVA samples from."""
-
-    keys: Float[Tensor, "b c h w"]
-    values: Float[Tensor, "bg v h w"]
+    def cut(self, focus: Focus, stride: int) -> Region:
+        """That of the queries in a part of the frame."""
+        return Region(self.places.cut(focus, stride), focus.cut(self.weights, stride))
 
 
 class Adva(nn.Module):
@@ -103,22 +104,25 @@ class Adva(nn.Module):
             disks.append(torch.cat([_sunflower(self.points, 3.5, turn), _sunflower(self.coarse_points, 4.0, turn)]))
         return torch.stack(disks)
 
-    def forward(self, current: Tensor, previous: Tensor, forward_embedding: Tensor, backward_embedding: Tensor,
-                flow_cells: Float[Tensor, "b 2 h w"], values: Float[Tensor, "bg v hp wp"],
-                coarse: Source | None) -> tuple[Read, Tensor]:  # fmt: skip
-        """Read the previous frame's values for each cell of the current one.
+    def look(self, current: Tensor, previous: Tensor, forward_embedding: Tensor, backward_embedding: Tensor,
+             flow_cells: Float[Tensor, "b 2 h w"], coarse_keys: Tensor | None) -> tuple[Region, Tensor]:  # fmt: skip
+        """Where to read the previous frame for each cell of the current one: no mask is needed to know that.
 
-        `current`, `previous`: E at this stride, of `current` perhaps a part. `flow_cells`: `to_prev` from the cells of
-        `current`, in cells of this stride. `coarse`: keys and values of the next coarser stride. Returns the read, and
-        this stride's keys for the finer stride to use.
+        `current`, `previous`: E at this stride. `flow_cells`: `to_prev` in cells of this stride. `coarse_keys`: of the
+        next coarser stride. Returns the region, and this stride's keys for the finer stride to use.
         """
         query, keys = self.queries_and_keys(current, previous, forward_embedding, backward_embedding)
-        at = self.places(query, flow_cells, keys.shape[-2:])
-        sampled = self.sample(query, keys, flow_cells, coarse, at)
-        embedding, mask = self._gather(sampled.weights, values, coarse, at)
+        return self.sample(query, keys, flow_cells, coarse_keys), keys
+
+    def forward(self, current: Tensor, region: Region, values: Float[Tensor, "bg v hp wp"],
+                coarse_values: Tensor | None) -> Read:  # fmt: skip
+        """Read the previous frame's values there. `current`: E of the region's cells; `coarse_values`: of the next
+        coarser stride.
+        """
+        embedding, mask = self._gather(region.weights, values, coarse_values, region.places)
         groups = embedding.shape[0] // current.shape[0]
         residual = current.repeat_interleave(groups, 0) if groups > 1 else current
-        return Read(residual + self.project(embedding), mask), keys
+        return Read(residual + self.project(embedding), mask)
 
     def queries_and_keys(self, current: Tensor, previous: Tensor, forward_embedding: Tensor,
                          backward_embedding: Tensor) -> tuple[Tensor, Tensor]:  # fmt: skip
@@ -128,24 +132,20 @@ class Adva(nn.Module):
             previous = previous + self.inject_backward(backward_embedding)
         return self.norm_query(current), self.norm_key(previous)
 
-    def places(self, query: Tensor, flow_cells: Tensor, size: Sequence[int]) -> Places:
-        """Where each head looks, on grids of `size` (height and width) and, the coarser one, of half of it."""
-        h, w = size
-        parts = [Part(self.points, 1, (h, w)), Part(self.coarse_points, 2, (h // 2, w // 2))]
-        return places(self._points(query, flow_cells), parts if self.coarse_points else parts[:1])
-
-    def sample(self, query: Tensor, keys: Tensor, flow_cells: Tensor, coarse: Source | None,
-               at: Places | None = None) -> Sampled:  # fmt: skip
-        """Where each head looks, and its weights. `at`: where, if it is known already."""
-        at = at or self.places(query, flow_cells, keys.shape[-2:])
+    def sample(self, query: Tensor, keys: Tensor, flow_cells: Tensor, coarse_keys: Tensor | None) -> Region:
+        """Where each head looks, and its weights. The coarser grid is half as large."""
+        h, w = query.shape[-2:]
+        parts = [Part(self.points, 1, (h, w))]
         projected = [self.key(keys)]
         if self.coarse_points:
-            assert coarse is not None
-            projected.append(self.coarse_key(coarse.keys))
+            assert coarse_keys is not None
+            parts.append(Part(self.coarse_points, 2, (h // 2, w // 2)))
+            projected.append(self.coarse_key(coarse_keys))
+        at = places(self._points(query, flow_cells), parts)
         scores = correlations(self.query(query), projected, at)
         logits = scores * self.sharpness.exp() + self.point_bias[:, None, None, :]
         # In the order in which rows are read, where they are: a softmax would bring it into that of the dimensions.
-        return Sampled(at.points, logits.permute(0, 2, 3, 1, 4).softmax(-1).permute(0, 3, 1, 2, 4))
+        return Region(at, logits.permute(0, 2, 3, 1, 4).softmax(-1).permute(0, 3, 1, 2, 4))
 
     def _points(self, query: Tensor, flow_cells: Tensor) -> Float[Tensor, "b m h w p 2"]:
         """Flow offsets move the region of each query, semantic offsets shape it."""
@@ -161,13 +161,14 @@ class Adva(nn.Module):
         points: Tensor = anchor[:, :, :, None, None, :] + offsets
         return points.permute(0, 3, 1, 2, 4, 5)
 
-    def _gather(self, weights: Tensor, values: Tensor, coarse: Source | None, at: Places) -> tuple[Tensor, Tensor]:
+    def _gather(self, weights: Tensor, values: Tensor, coarse_values: Tensor | None,
+                at: Places) -> tuple[Tensor, Tensor]:  # fmt: skip
         embeddings, masks = [values[:, : self.width]], [values[:, self.width :]]
         if self.coarse_points:
-            assert coarse is not None
+            assert coarse_values is not None
             width = self.coarse_value.in_channels
-            embeddings.append(self.coarse_value(coarse.values[:, :width]))
-            masks.append(coarse.values[:, width:])
+            embeddings.append(self.coarse_value(coarse_values[:, :width]))
+            masks.append(coarse_values[:, width:])
         return weighted_sums(embeddings, masks, weights, at)
 
 

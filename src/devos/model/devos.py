@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from devos.masks import merge_groups
-from devos.model.attention import Adva, LongTermMatching, Read, Source
+from devos.model.attention import Adva, LongTermMatching, Read
 from devos.model.config import MATCHING_STRIDES, ModelConfig
 from devos.model.decoder import ABSENT, Decoder
 from devos.model.encoder import Features, ImageEncoder
@@ -43,6 +43,16 @@ class StepOutput:
     memory: Memory
 
 
+@dataclass(frozen=True)
+class Looked:
+    """Where to read the previous frame. It takes two frames to know that, and no mask."""
+
+    to_prev: Float[Tensor, "b 2 h8 w8"]
+    """Flow in pixels, on the stride-8 grid."""
+    regions: Mapping[int, Any]
+    """ADVA's by stride, in the form in which whatever made them reads there; of the network itself, `Region`."""
+
+
 @runtime_checkable
 class Parts(Protocol):
     """The computations that a step is made of. `DeVOS` does them with torch; another runtime may take its place."""
@@ -51,7 +61,11 @@ class Parts(Protocol):
         """An image's features. RGB in [0, 1], sides multiples of 32."""
         ...
 
-    def match(self, features: Features, motion: Motion, memory: Memory, used: Bool[Tensor, "bg slots"],
+    def look(self, features: Features, previous: Features, motion: Motion) -> Looked:
+        """Where to read the frame before, by the features of both."""
+        ...
+
+    def match(self, features: Features, looked: Looked, memory: Memory, used: Bool[Tensor, "bg slots"],
               focused: bool = False) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
         """Logits of every slot, from the previous frame and the bank; `ABSENT` for those that are not `used`.
 
@@ -102,7 +116,7 @@ class DeVOS(nn.Module):
     def step(
         self,
         image: Float[Tensor, "b 3 h w"] | Features,
-        motion: Motion | None,
+        motion: Motion | Looked | None,
         memory: Memory,
         used: Bool[Tensor, "bg slots"],
         given: Given | None = None,
@@ -113,10 +127,10 @@ class DeVOS(nn.Module):
         """Follow every object onto the next frame.
 
         `image`: RGB in [0, 1], sides multiples of 32, or its features if they are known. `motion`: flow between the
-        previous frame and this one; None if there is no previous frame. `used`: the slots that have an object
-        (slot 0, background, always). `given`: masks that are known on this frame; needed when `memory` is empty.
-        `parts`: what computes, this network itself unless given. `focused`: strides 8 and 4 are computed only where an
-        object may be (`focus`), which is no use to training.
+        previous frame and this one, or what `look` has made of it; None if there is no previous frame. `used`: the
+        slots that have an object (slot 0, background, always). `given`: masks that are known on this frame; needed when
+        `memory` is empty. `parts`: what computes, this network itself unless given. `focused`: strides 8 and 4 are
+        computed only where an object may be (`focus`), which is no use to training.
         """
         parts = parts or self
         features = image if isinstance(image, Features) else parts.encode(image)
@@ -126,6 +140,8 @@ class DeVOS(nn.Module):
             logits = torch.zeros_like(given.probabilities).masked_fill(~used[:, :, None, None], ABSENT)
             probabilities = given.probabilities
         else:
+            if isinstance(motion, Motion):
+                motion = parts.look(features, memory.previous.features, motion)
             logits = parts.match(features, motion, memory, used, focused)
             probabilities = merge_groups(logits.softmax(1), len(logits) // len(features.s8))
             if given is not None:
@@ -141,43 +157,49 @@ class DeVOS(nn.Module):
         features: Features = self.image_encoder(image)
         return features
 
-    def match(self, features: Features, motion: Motion, memory: Memory, used: Bool[Tensor, "bg slots"],
+    def look(self, features: Features, previous: Features, motion: Motion) -> Looked:
+        """Where ADVA reads at every stride, coarsest first: each stride's keys serve the next finer one."""
+        motion = motion.at_stride_8(*features.s8.shape[-2:])
+        forward, backward = self.flow_encoder(motion)
+        keys: Tensor | None = None
+        regions = {}
+        for stride in reversed(self.config.matching.strides):
+            flow_cells = F.avg_pool2d(motion.to_prev, stride // 8) / stride
+            regions[stride], keys = self._adva(stride).look(
+                features.at(stride), previous.at(stride), forward.at(stride), backward.at(stride), flow_cells, keys
+            )
+        return Looked(motion.to_prev, regions)
+
+    def match(self, features: Features, looked: Looked, memory: Memory, used: Bool[Tensor, "bg slots"],
               focused: bool = False) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
         """Logits of every slot, from the previous frame and the bank."""
         assert memory.previous is not None
-        motion = motion.at_stride_8(*features.s8.shape[-2:])
         long = {
             s: self._matching(s)(features.at(s), memory.keys(s), memory.values(s))
             for s in self.config.matching.long_term_strides
         }
         focus = None
         if focused and FINE_STRIDE in long:
-            focus = find_focus(memory.previous.probabilities, motion.to_prev, long[FINE_STRIDE].mask)
-        short = self.read_previous(features, motion, memory.previous, focus)
+            focus = find_focus(memory.previous.probabilities, looked.to_prev, long[FINE_STRIDE].mask)
+        short = self.read_previous(features, looked, memory.previous.values, focus)
         groups = memory.previous.probabilities.shape[0] // features.s8.shape[0]
         logits: Tensor = self.decoder(features.expand(groups), short, long, used, focus)
         return logits
 
-    def read_previous(self, features: Features, motion: Motion, previous: Previous,
+    def read_previous(self, features: Features, looked: Looked, values: Values,
                       focus: Focus | None = None) -> dict[int, Read]:  # fmt: skip
-        """ADVA at every stride, coarsest first: each stride's keys serve the next finer one. At stride 8 only for what
-        lies in the focus, if there is one.
-        """
-        forward, backward = self.flow_encoder(motion)
-        coarse: Source | None = None
+        """What ADVA reads at every stride; at stride 8 only for what lies in the focus, if there is one."""
         reads = {}
-        for stride in reversed(self.config.matching.strides):
-            flow_cells = F.avg_pool2d(motion.to_prev, stride // 8) / stride
-            values = previous.values.at(stride)
-            current, ahead = features.at(stride), forward.at(stride)
+        for stride, region in looked.regions.items():
+            current = features.at(stride)
             if stride == 8 and focus is not None:
-                current, ahead = focus.cut(current, stride), focus.cut(ahead, stride)
-                flow_cells = focus.cut_flow(flow_cells, stride)
-            reads[stride], keys = self.adva[f"s{stride}"](
-                current, previous.features.at(stride), ahead, backward.at(stride), flow_cells, values, coarse
-            )
-            coarse = Source(keys, values)
+                current, region = focus.cut(current, stride), region.cut(focus, stride)
+            coarse = values.at(2 * stride) if 2 * stride in looked.regions else None
+            reads[stride] = self.adva[f"s{stride}"](current, region, values.at(stride), coarse)
         return reads
+
+    def _adva(self, stride: int) -> Adva:
+        return cast(Adva, self.adva[f"s{stride}"])
 
     def _matching(self, stride: int) -> LongTermMatching:
         return cast(LongTermMatching, self.long_term[f"s{stride}"])

@@ -6,7 +6,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -31,16 +31,11 @@ class Focus(NamedTuple):
     height: int
     width: int
 
-    def cut(self, maps: Float[Tensor, "b c h w"], stride: int) -> Float[Tensor, "b c h2 w2"]:
+    def cut(self, maps: Shaped[Tensor, "b c h w *more"], stride: int) -> Shaped[Tensor, "b c h2 w2 *more"]:
         """What lies in it of maps of the whole frame at a stride; a view."""
         k = STRIDE // stride
         bottom, right = self.top + self.height, self.left + self.width
         return maps[:, :, self.top * k : bottom * k, self.left * k : right * k]
-
-    def cut_flow(self, flow: Float[Tensor, "b 2 h w"], stride: int) -> Float[Tensor, "b 2 h2 w2"]:
-        """As `cut`, of flow (dx, dy) in cells of the stride; from its own grid, so that it leads to the same places."""
-        origin = flow.new_tensor([self.left, self.top]) * (STRIDE // stride)
-        return self.cut(flow, stride) + origin[:, None, None]
 
 
 def find_focus(probabilities: Float[Tensor, "bg slots h4 w4"], to_prev: Float[Tensor, "b 2 h8 w8"],
@@ -59,7 +54,7 @@ def find_focus(probabilities: Float[Tensor, "bg slots h4 w4"], to_prev: Float[Te
     was = F.grid_sample(was, points, padding_mode="border", align_corners=False)
     seen = ((was > _WAS_THERE) | (1 - read[:, :1] > _IS_ALIKE)).any(0, keepdim=True).to(flow.dtype)
     seen = F.max_pool2d(seen, 2 * _MARGIN + 1, stride=1, padding=_MARGIN)
-    cells = F.max_pool2d(seen, STRIDE // _DECIDED_AT)[0, 0].cpu().numpy() > 0
+    cells: np.ndarray = F.max_pool2d(seen, STRIDE // _DECIDED_AT)[0, 0].cpu().numpy() > 0
     (top, height), (left, width) = _stretch(cells.any(1)), _stretch(cells.any(0))
     return Focus(top, left, height, width)
 

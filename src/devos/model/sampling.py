@@ -15,6 +15,7 @@ from jaxtyping import Float, Int32
 from torch import Tensor
 from torch.nn import functional as F
 
+from devos.model.focus import Focus
 from devos.model.layers import eager_on_cpu
 from devos.model.motion import normalised
 
@@ -51,6 +52,16 @@ class Places(NamedTuple):
     parts: tuple[Part, ...]
     taps: Taps | None
     """Where rows are read: made once, for keys and for values."""
+
+    def cut(self, focus: Focus, stride: int) -> Places:
+        """Those of the queries in a part of the frame. `stride`: of the queries' grid."""
+        b, _, h, w = self.points.shape[:4]
+
+        def rows(of_all: Tensor) -> Tensor:
+            return focus.cut(of_all.view(b, 1, h, w, -1), stride).reshape(-1, of_all.shape[1])
+
+        taps = None if self.taps is None else Taps(*(rows(each) for each in self.taps))
+        return Places(focus.cut(self.points, stride), self.parts, taps)
 
 
 def places(points: Float[Tensor, "b m h w p 2"], parts: Sequence[Part]) -> Places:

@@ -44,13 +44,13 @@ _DRIVE = [
     "First frame: probabilities are the given masks, averaged to stride 4; slots sum to 1. Nothing is matched.",
     "Other frames: to_prev and to_curr are the optical flow between the previous frame and this one, (dx, dy) in "
     "pixels of the picture, averaged over 8x8 pixels; to_prev lies on this frame's grid and says where a pixel was, "
-    "to_curr on the previous frame's and says where it goes. scene_s16, read_s16 and so on = match(...). logits = "
-    "refine(...), with flow = to_prev / 8, for the slots that are asked for, in their order (0 first); every other "
-    f"slot has the logit {ABSENT:g}. probabilities = softmax over the slots. With "
-    "several groups a pixel may be claimed by two of them: make them agree by soft aggregation (devos.masks).",
+    "to_curr on the previous frame's and says where it goes. grid_* and weights_* = look(...); scene_s16, read_* and "
+    "bank_read_* = match(...); logits = refine(...), for the slots that are asked for, in their order (0 first); every "
+    f"other slot has the logit {ABSENT:g}. probabilities = softmax over the slots. With several groups a pixel may be "
+    "claimed by two of them: make them agree by soft aggregation (devos.masks).",
+    "encode and look need no masks, so they may be a frame ahead of the rest, in another thread.",
     "To save time, refine may be given a rectangle around the objects, of whole cells of stride 32 (fh8 and so on are "
-    f"its sides): the same part of {', '.join(sorted(FOCUSED, key=INPUTS['refine'].index))}; to flow the place of the "
-    "part's first cell is added, (x, y) in cells of stride 8. Beyond it all is background (devos.model.focus).",
+    f"its sides): the same part of {', '.join(FOCUSED)}. Beyond it all is background (devos.model.focus).",
     "Then every frame: values and keys = memorise(s8, s16, s32, probabilities). previous_* and values_* of the next "
     "frame's match are this frame's s8, s16, s32 and values.",
     "The bank holds frames: the one with given masks always, and every 5th after it; at most 6, the oldest of those "
@@ -147,23 +147,22 @@ def shape_of(name: str, config: ModelConfig, graph: str) -> tuple[str | int, ...
     """The shape of an input or output of a graph: fixed sizes as numbers, others by a name (h4 is h / 4)."""
     slots = config.num_slots + 1
     kind, _, at = name.rpartition("s")
-    stride = int(at) if at.isdigit() else 8 if name == "flow" else 4
-    of = "f" if graph == "refine" and (name in FOCUSED or name == "logits") else ""
+    stride = int(at) if at.isdigit() else 4
+    of = "f" if graph == "refine" and name in (*FOCUSED, "logits") else ""
     channels, grid = config.width_at(stride), (f"{of}h{stride}", f"{of}w{stride}")
-    if kind.startswith("bank_keys_") or kind == "keys_":
-        return (1, f"n{stride}", channels)
-    if kind.startswith("bank_values_"):
-        return (1, f"n{stride}", "gv")
+    if name in ("slots", "to_prev", "to_curr", "image"):
+        return {"slots": ("k",), "image": (1, 3, "h", "w")}.get(name, (1, 2, "h8", "w8"))
+    if kind in ("grid_", "weights_"):
+        at_stride = MATCHING_STRIDES.index(stride)
+        points = config.points[at_stride] + config.coarse_points[at_stride]
+        return (config.heads[at_stride], points, *grid, *([2] if kind == "grid_" else []))
     shapes: dict[str, tuple[str | int, ...]] = {
-        "image": (1, 3, "h", "w"), "slots": ("k",), "to_prev": (1, 2, "h8", "w8"), "to_curr": (1, 2, "h8", "w8"),
-        "flow": (1, 2, *grid), "logits": ("g", "k", *grid), "probabilities": ("g", slots, *grid),
-        "scene_s16": ("g", channels, *grid),
+        "bank_keys_": (1, f"n{stride}", channels), "keys_": (1, f"n{stride}", channels),
+        "bank_values_": (1, f"n{stride}", "gv"), "logit": ("g", "k", *grid), "probabilitie": ("g", slots, *grid),
+        "scene_": ("g", channels, *grid), "read_": ("g", slots, *grid), "bank_read_": ("g", slots, *grid),
+        "values_": ("g", channels + slots, *grid),
     }  # fmt: skip
-    if name in shapes:
-        return shapes[name]
-    if kind in ("read_", "bank_read_"):
-        return ("g", slots, *grid)
-    return ("g", channels + slots, *grid) if kind == "values_" else (1, channels, *grid)
+    return shapes.get(kind, (1, channels, *grid))
 
 
 def _described(name: str, config: ModelConfig, graph: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The four graphs that a step is made of, as modules with plain tensors in and out.
+"""The five graphs that a step is made of, as modules with plain tensors in and out.
 
 They hold the network's own weights and layers. Where they differ from it in form, it is for what graph runtimes are
 good at (`sampling`, plain convolutions) or need (no shape and no list of slots may be fixed when the graph is made); a
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from devos.model.attention import Adva, LongTermMatching
-from devos.model.config import LONG_TERM_STRIDES, Matching, ModelConfig
+from devos.model.config import LONG_TERM_STRIDES, MATCHING_STRIDES, Matching, ModelConfig
 from devos.model.decoder import ScaleBlock
 from devos.model.devos import DeVOS
 from devos.model.encoder import SameConv
@@ -26,30 +26,23 @@ from devos.runtimes.sampling import READERS, Sampling
 
 INPUTS = {
     "encode": ("image",),
-    "match": ("s16", "s32", "previous_s16", "previous_s32", "to_prev", "to_curr", "values_s16", "values_s32",
+    "look": ("s8", "s16", "s32", "previous_s8", "previous_s16", "previous_s32", "to_prev", "to_curr"),
+    "match": ("s16", "s32", "grid_s16", "weights_s16", "grid_s32", "weights_s32", "values_s16", "values_s32",
               "bank_keys_s16", "bank_values_s16", "bank_keys_s32", "bank_values_s32"),
-    "refine": ("s4", "s8", "scene_s16", "read_s16", "read_s32", "bank_read_s16", "bank_read_s32", "forward_s8",
-               "flow", "previous_s8", "previous_keys_s16", "backward_s8", "values_s8", "values_s16", "slots"),
+    "refine": ("s4", "s8", "grid_s8", "weights_s8", "scene_s16", "read_s16", "read_s32", "bank_read_s16",
+               "bank_read_s32", "values_s8", "values_s16", "slots"),
     "memorise": ("s8", "s16", "s32", "probabilities"),
 }  # fmt: skip
 """What each graph takes, in order."""
 OUTPUTS = {
     "encode": ("s4", "s8", "s16", "s32"),
-    "match": (
-        "scene_s16",
-        "read_s16",
-        "read_s32",
-        "bank_read_s16",
-        "bank_read_s32",
-        "previous_keys_s16",
-        "forward_s8",
-        "backward_s8",
-    ),
+    "look": ("grid_s8", "weights_s8", "grid_s16", "weights_s16", "grid_s32", "weights_s32"),
+    "match": ("scene_s16", "read_s16", "read_s32", "bank_read_s16", "bank_read_s32"),
     "refine": ("logits",),
     "memorise": ("values_s8", "values_s16", "values_s32", "keys_s16", "keys_s32"),
 }
 """What each graph gives, in order."""
-FOCUSED = frozenset(INPUTS["refine"][: INPUTS["refine"].index("previous_s8")])
+FOCUSED = INPUTS["refine"][: INPUTS["refine"].index("values_s8")]
 """What `refine` may be given a part of the frame of, the same part of all: a rectangle of whole cells of stride 32."""
 
 
@@ -66,8 +59,8 @@ def modules(model: DeVOS, sampling: Sampling) -> dict[str, nn.Module]:
     """Every graph by its name. ValueError for a network that `refusal` refuses."""
     if (reason := refusal(model.config)) is not None:
         raise ValueError(f"{model.config.name} cannot be made into graphs: {reason}")
-    return {"encode": Encode(model), "match": Match(model, sampling), "refine": Refine(model, sampling),
-            "memorise": Memorise(model)}  # fmt: skip
+    return {"encode": Encode(model), "look": Look(model, sampling), "match": Match(model, sampling),
+            "refine": Refine(model, sampling), "memorise": Memorise(model)}  # fmt: skip
 
 
 class _Pad(torch.autograd.Function):
@@ -119,42 +112,59 @@ class Encode(nn.Module):
         return tuple(self.encoder(image))
 
 
+class Look(nn.Module):
+    """Where ADVA reads the previous frame, and how much it takes from each place: what needs no masks."""
+
+    def __init__(self, model: DeVOS, sampling: Sampling) -> None:
+        super().__init__()
+        self.flow_encoder = model.flow_encoder
+        self.adva = nn.ModuleDict({name: _Looking(cast(Adva, adva), sampling) for name, adva in model.adva.items()})
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """`INPUTS` -> `OUTPUTS`: for each stride a grid m p h w 2, as `grid_sample` takes it, and weights m p h w.
+        `to_prev`, `to_curr`: in pixels, on the stride-8 grid.
+        """
+        given = dict(zip(INPUTS["look"], inputs, strict=True))
+        motion = Motion(given["to_prev"], given["to_curr"])
+        forward, backward = self.flow_encoder(motion)
+        keys: Tensor | None = None
+        found: tuple[Tensor, ...] = ()
+        for s in reversed(MATCHING_STRIDES):
+            flow = F.avg_pool2d(motion.to_prev, s // 8) / s if s > 8 else motion.to_prev / s
+            grid, weights, keys = self.adva[f"s{s}"](
+                given[f"s{s}"], given[f"previous_s{s}"], forward.at(s), backward.at(s), flow, keys
+            )
+            found = (grid, weights, *found)
+        return found
+
+
 class Match(nn.Module):
     """Matching and decoding at strides 32 and 16, of the whole frame: an object may come back anywhere."""
 
     def __init__(self, model: DeVOS, sampling: Sampling) -> None:
         super().__init__()
-        self.flow_encoder, self.decoder, self.long_term = model.flow_encoder, model.decoder, model.long_term
+        self.decoder, self.long_term = model.decoder, model.long_term
         self.adva = nn.ModuleDict(
-            {f"s{s}": _Adva(cast(Adva, model.adva[f"s{s}"]), sampling) for s in LONG_TERM_STRIDES}
+            {f"s{s}": _Reading(cast(Adva, model.adva[f"s{s}"]), sampling) for s in LONG_TERM_STRIDES}
         )
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """`INPUTS` -> `OUTPUTS`. `to_prev`, `to_curr`: in pixels, on the stride-8 grid. Of the outputs, `scene` is what
-        the decoder has found, `read` and `bank_read` are masks from the previous frame and from the bank; the others
-        are what ADVA needs at stride 8.
-        """
+        """`INPUTS` -> `OUTPUTS`: what the decoder has found, and masks read from the previous frame and the bank."""
         given = dict(zip(INPUTS["match"], inputs, strict=True))
-        motion = Motion(given["to_prev"], given["to_curr"])
-        forward, backward = self.flow_encoder(motion)
-        coarse: tuple[Tensor, Tensor] | None = None
         x: Tensor | None = None
+        coarse: Tensor | None = None
         masks: dict[int, tuple[Tensor, Tensor]] = {}
         for s in reversed(LONG_TERM_STRIDES):
             features, values = given[f"s{s}"], given[f"values_s{s}"]
-            flow = F.avg_pool2d(motion.to_prev, s // 8) / s
-            near, near_mask, keys = self.adva[f"s{s}"](
-                features, given[f"previous_s{s}"], forward.at(s), backward.at(s), flow, values, coarse
-            )
-            coarse = keys, values
+            near, near_mask = self.adva[f"s{s}"](features, given[f"grid_s{s}"], given[f"weights_s{s}"], values, coarse)
             matching, groups = cast(LongTermMatching, self.long_term[f"s{s}"]), values.shape[0]
             far, far_mask = _read_bank(matching, features, given[f"bank_keys_s{s}"], given[f"bank_values_s{s}"], groups)
             block = cast(ScaleBlock, getattr(self.decoder, f"block{s}"))
             x = block(features.expand(groups, -1, -1, -1), near, near_mask, far, far_mask, coarser=x)
-            masks[s] = near_mask, far_mask
+            masks[s], coarse = (near_mask, far_mask), values
         assert x is not None
         near_masks, far_masks = zip(masks[16], masks[32], strict=True)
-        return (x, *near_masks, *far_masks, keys, forward.s8, backward.s8)
+        return (x, *near_masks, *far_masks)
 
 
 class Refine(nn.Module):
@@ -162,18 +172,16 @@ class Refine(nn.Module):
 
     def __init__(self, model: DeVOS, sampling: Sampling) -> None:
         super().__init__()
-        self.decoder, self.adva = model.decoder, _Adva(cast(Adva, model.adva["s8"]), sampling)
+        self.decoder, self.adva = model.decoder, _Reading(cast(Adva, model.adva["s8"]), sampling)
 
     def forward(self, *inputs: Tensor) -> Tensor:
-        """`INPUTS` -> logits g k of the k `slots` at stride 4. What is in `FOCUSED` is of one part of the frame; `flow`
-        is `to_prev` there, in cells of stride 8, from that part's own first cell. All else is of the whole frame.
+        """`INPUTS` -> logits g k of the k `slots` at stride 4. What is in `FOCUSED` is of one part of the frame, all
+        else of the whole.
         """
         given = dict(zip(INPUTS["refine"], inputs, strict=True))
-        coarse = given["previous_keys_s16"], given["values_s16"]
-        near, near_mask, _ = self.adva(
-            given["s8"], given["previous_s8"], given["forward_s8"], given["backward_s8"], given["flow"],
-            given["values_s8"], coarse,
-        )  # fmt: skip
+        near, near_mask = self.adva(
+            given["s8"], given["grid_s8"], given["weights_s8"], given["values_s8"], given["values_s16"]
+        )
         groups = given["values_s8"].shape[0]
         s4, s8 = (given[name].expand(groups, -1, -1, -1) for name in ("s4", "s8"))
         x = self.decoder.block8(s8, near, near_mask, coarser=given["scene_s16"])
@@ -219,47 +227,62 @@ class Memorise(nn.Module):
             yield cast(LongTermMatching, self.long_term[f"s{s}"]).keys(features[s])
 
 
-class _Adva(nn.Module):
-    """ADVA at one stride, its sampling done by a `Reader`."""
+class _Looking(nn.Module):
+    """What ADVA does before it reads values, at one stride."""
 
     def __init__(self, adva: Adva, sampling: Sampling) -> None:
         super().__init__()
         self.adva, self._reader = adva, READERS[sampling]
 
     def forward(self, current: Tensor, previous: Tensor, forward_embedding: Tensor, backward_embedding: Tensor,
-                flow_cells: Tensor, values: Tensor,
-                coarse: tuple[Tensor, Tensor] | None) -> tuple[Tensor, ...]:  # fmt: skip
-        """As Adva: embedding, mask, and this stride's keys."""
+                flow_cells: Tensor, coarse_keys: Tensor | None) -> tuple[Tensor, ...]:  # fmt: skip
+        """As Adva.look: grid m p h w 2, weights m p h w, and this stride's keys."""
         adva, heads, width = self.adva, self.adva.heads, self.adva.width
         query, keys = adva.queries_and_keys(current, previous, forward_embedding, backward_embedding)
         h, w = query.shape[2:]
-        points = self._points(query, flow_cells)
+        grid = self._grid(query, flow_cells)
+        places = grid.flatten(2, 3)
         projected = adva.query(query).view(heads, width // heads, h * w)
         n = adva.points
-        near = self._reader(points[:, :n], keys)
-        scores = [near.correlate(projected, adva.key(keys))]
-        if coarse is not None:
-            coarse_keys, coarse_values = coarse
-            far = self._reader((points[:, n:] + 0.5) / 2 - 0.5, coarse_keys)
+        scores = [self._reader(places[:, :n], keys).correlate(projected, adva.key(keys))]
+        if coarse_keys is not None:
+            far = self._reader(places[:, n:], coarse_keys)
             scores.append(far.correlate(projected, adva.coarse_key(coarse_keys)))
         scale = adva.sharpness.exp() * (width // heads) ** -0.5
         weights = (torch.cat(scores, 1) * scale + adva.point_bias[:, :, None]).softmax(1)
-        embedding, mask = near.weigh(weights[:, :n], values, width)
-        if coarse is not None:
-            inner = adva.coarse_value.in_channels
-            joined = torch.cat([adva.coarse_value(coarse_values[:, :inner]), coarse_values[:, inner:]], 1)
-            more, more_mask = far.weigh(weights[:, n:], joined, width)
-            embedding, mask = embedding + more, mask + more_mask
-        read = adva.project(embedding.view(-1, width, h, w))
-        return current + read, mask.reshape(-1, adva.slots, h, w) / heads, keys
+        return grid, weights.view(heads, -1, h, w), keys
 
-    def _points(self, query: Tensor, flow_cells: Tensor) -> Tensor:
-        """m p 2 n, (x, y) in cells."""
+    def _grid(self, query: Tensor, flow_cells: Tensor) -> Tensor:
+        """m p h w 2, (x, y) from -1 to 1 over the picture."""
         h, w = query.shape[2:]
         xs, ys = torch.arange(w, dtype=query.dtype), torch.arange(h, dtype=query.dtype)
         anchor = torch.stack([flow_cells[0, 0] + xs, flow_cells[0, 1] + ys[:, None]])
-        offsets: Tensor = self.adva.shape(query).view(self.adva.heads, -1, 2, h, w)
-        return (offsets + anchor).flatten(3)
+        cells = self.adva.shape(query).view(self.adva.heads, -1, 2, h, w) + anchor
+        size = torch.stack([xs[-1], ys[-1]]) + 1
+        return cast(Tensor, (cells.permute(0, 1, 3, 4, 2) + 0.5) * (2 / size) - 1)
+
+
+class _Reading(nn.Module):
+    """What ADVA does with values, at one stride."""
+
+    def __init__(self, adva: Adva, sampling: Sampling) -> None:
+        super().__init__()
+        self.adva, self._reader = adva, READERS[sampling]
+
+    def forward(self, current: Tensor, grid: Tensor, weights: Tensor, values: Tensor,
+                coarse_values: Tensor | None) -> tuple[Tensor, Tensor]:  # fmt: skip
+        """As Adva: embedding and mask of the grid's cells."""
+        adva, width, n = self.adva, self.adva.width, self.adva.points
+        h, w = current.shape[2:]
+        places, shares = grid.flatten(2, 3), weights.flatten(2)
+        embedding, mask = self._reader(places[:, :n], values).weigh(shares[:, :n], values, width)
+        if coarse_values is not None:
+            inner = adva.coarse_value.in_channels
+            joined = torch.cat([adva.coarse_value(coarse_values[:, :inner]), coarse_values[:, inner:]], 1)
+            more, more_mask = self._reader(places[:, n:], joined).weigh(shares[:, n:], joined, width)
+            embedding, mask = embedding + more, mask + more_mask
+        read = adva.project(embedding.view(-1, width, h, w))
+        return current + read, mask.reshape(-1, adva.slots, h, w) / adva.heads
 
 
 def _read_bank(matching: LongTermMatching, features: Tensor, keys: Tensor, values: Tensor,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from devos.model.devos import DeVOS
+from devos.model.devos import DeVOS, Looked
 from devos.model.encoder import Features
 from devos.model.identity import Values
 from devos.model.memory import Memory
@@ -31,11 +33,18 @@ class HalfParts:
         with self._half():
             return Features(*(x.float() for x in self._model.encode(image)))
 
-    def match(self, features: Features, motion: Motion, memory: Memory, used: Bool[Tensor, "bg slots"],
+    def look(self, features: Features, previous: Features, motion: Motion) -> Looked:
+        """As DeVOS.look."""
+        with self._half():
+            looked = self._model.look(features, previous, motion)
+        regions = {stride: region._replace(weights=region.weights.float()) for stride, region in looked.regions.items()}
+        return replace(looked, regions=regions)
+
+    def match(self, features: Features, looked: Looked, memory: Memory, used: Bool[Tensor, "bg slots"],
               focused: bool = False) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
         """As DeVOS.match."""
         with self._half():
-            return self._model.match(features, motion, memory, used, focused).float()
+            return self._model.match(features, looked, memory, used, focused).float()
 
     def values(self, features: Features, probabilities: Float[Tensor, "bg slots h4 w4"]) -> Values:
         """As DeVOS.values."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from devos.model.config import LONG_TERM_STRIDES, MATCHING_STRIDES
 from devos.model.decoder import ABSENT, beyond_focus
-from devos.model.devos import DeVOS
+from devos.model.devos import DeVOS, Looked
 from devos.model.encoder import Features
 from devos.model.focus import find_focus
 from devos.model.identity import Values
@@ -47,27 +47,35 @@ class GraphParts:
             return features
         return Features(*(x.contiguous(memory_format=torch.channels_last) for x in features))  # as torch likes them
 
-    def match(self, features: Features, motion: Motion, memory: Memory, used: Bool[Tensor, "g slots"],
+    def look(self, features: Features, previous: Features, motion: Motion) -> Looked:
+        """As DeVOS.look. A region is a grid m p h w 2 and weights m p h w."""
+        if "look" not in self._graphs:
+            return self._model.look(features, previous, motion)
+        motion = motion.at_stride_8(*features.s8.shape[-2:])
+        known = {"to_prev": motion.to_prev, "to_curr": motion.to_curr}
+        for s in MATCHING_STRIDES:
+            known[f"s{s}"], known[f"previous_s{s}"] = features.at(s), previous.at(s)
+        found = self._computed("look", known)
+        return Looked(motion.to_prev, {s: (found[f"grid_s{s}"], found[f"weights_s{s}"]) for s in MATCHING_STRIDES})
+
+    def match(self, features: Features, looked: Looked, memory: Memory, used: Bool[Tensor, "g slots"],
               focused: bool = False) -> Float[Tensor, "g slots h4 w4"]:  # fmt: skip
         """As DeVOS.match."""
         if "match" not in self._graphs:
-            return self._model.match(features, motion, memory, used, focused)
+            return self._model.match(features, looked, memory, used, focused)
         previous = memory.previous
         assert previous is not None
-        motion = motion.at_stride_8(*features.s8.shape[-2:])
-        known = {"s4": features.s4, "to_prev": motion.to_prev, "to_curr": motion.to_curr,
-                 "flow": motion.to_prev / 8, "slots": used.any(0).nonzero()[:, 0]}  # fmt: skip
+        known = {"s4": features.s4, "slots": used.any(0).nonzero()[:, 0]}
         for s in MATCHING_STRIDES:
-            known[f"s{s}"], known[f"previous_s{s}"] = features.at(s), previous.features.at(s)
-            known[f"values_s{s}"] = previous.values.at(s)
+            known[f"s{s}"], known[f"values_s{s}"] = features.at(s), previous.values.at(s)
+            known[f"grid_s{s}"], known[f"weights_s{s}"] = looked.regions[s]
         for s in LONG_TERM_STRIDES:
             known[f"bank_keys_s{s}"], known[f"bank_values_s{s}"] = memory.keys(s), memory.values(s)
         known |= self._computed("match", known)
         focus = None
         if focused:
-            focus = find_focus(previous.probabilities, motion.to_prev, known[f"bank_read_s{FINE_STRIDE}"])
-            parts = {n: focus.cut(known[n], int(n.rpartition("s")[2])) for n in FOCUSED - {"flow"}}
-            known |= parts | {"flow": focus.cut_flow(known["flow"], 8)}
+            focus = find_focus(previous.probabilities, looked.to_prev, known[f"bank_read_s{FINE_STRIDE}"])
+            known |= {name: focus.cut(known[name], int(name.rpartition("s")[2])) for name in FOCUSED}
         found = self._computed("refine", known)["logits"]
         logits = found.new_full((*used.shape, *found.shape[2:]), ABSENT)
         logits[:, known["slots"]] = found

@@ -22,7 +22,9 @@ Sampling = Literal["gather", "grid"]
 
 @runtime_checkable
 class Reader(Protocol):
-    """Reads maps at the points of ADVA: the border is repeated, positions are in cells, (x, y)."""
+    """Reads maps at the points of ADVA: the border is repeated. Places are (x, y) from -1 to 1 over the picture, the
+    same on every grid.
+    """
 
     def correlate(self, query: Tensor, keys: Tensor) -> Tensor:
         """`query` m d n, `keys` 1 c hs ws -> products of each query with its sampled keys, m p n."""
@@ -36,18 +38,19 @@ class Reader(Protocol):
 class GatherReader:
     """With Gather: rows of a map hold a cell and its right, lower and lower right neighbour side by side."""
 
-    def __init__(self, points: Tensor, maps: Tensor) -> None:
-        """`points`: m p 2 n. `maps`: any map of the size that is read."""
-        self._heads = points.shape[0]
+    def __init__(self, grid: Tensor, maps: Tensor) -> None:
+        """`grid`: m p n 2, as `grid_sample` takes it. `maps`: any map of the size that is read."""
+        self._heads = grid.shape[0]
         last_x, last_y = _last(maps.shape[3]), _last(maps.shape[2])
-        x = torch.minimum(points[:, :, 0].clamp(min=0), last_x)
-        y = torch.minimum(points[:, :, 1].clamp(min=0), last_y)
+        x = ((grid[..., 0] + 1) * ((last_x + 1) / 2) - 0.5).clamp(min=0)
+        y = ((grid[..., 1] + 1) * ((last_y + 1) / 2) - 0.5).clamp(min=0)
+        x, y = torch.minimum(x, last_x), torch.minimum(y, last_y)
         left, top = x.floor(), y.floor()
         right, low = x - left, y - top
         corners = [(1 - right) * (1 - low), right * (1 - low), (1 - right) * low, right * low]
         # m n p 4: a query's points and their corners are one row of numbers
         self._shares = torch.stack(corners, -1).transpose(1, 2)
-        head = torch.arange(self._heads, dtype=points.dtype)[:, None, None]
+        head = torch.arange(self._heads, dtype=grid.dtype)[:, None, None]
         cells = (last_x + 1) * (last_y + 1)
         self._rows = (head * cells + top * (last_x + 1) + left).transpose(1, 2).long()
 
@@ -82,10 +85,9 @@ class GatherReader:
 class GridReader:
     """With GridSample."""
 
-    def __init__(self, points: Tensor, maps: Tensor) -> None:
+    def __init__(self, grid: Tensor, maps: Tensor) -> None:
         """As `GatherReader`."""
-        size = torch.stack([_last(maps.shape[3]), _last(maps.shape[2])]) + 1
-        self._grid = (points.transpose(2, 3) + 0.5) * (2 / size) - 1
+        self._grid = grid
 
     def correlate(self, query: Tensor, keys: Tensor) -> Tensor:
         """As `Reader`."""

@@ -10,7 +10,7 @@ from devos.evaluation.figures.matching import Grid, View, watch
 from devos.flow.estimator import DisFlow
 from devos.frames import Frame, FrameSize
 from devos.image import network_size, resize_rgb, to_tensor
-from devos.model.attention import Sampled
+from devos.model.attention import Region
 
 HEIGHT, WIDTH = 72, 144
 
@@ -82,14 +82,14 @@ def test_watching_changes_no_mask(view, film, mask, segmenter):
 
 
 def test_the_weights_are_those_that_the_network_reads_with(view, film, mask, segmenter, monkeypatch):
-    read: list[Sampled] = []
+    read: list[Region] = []
     for adva in segmenter.model.adva.values():
         sample = adva.sample
         monkeypatch.setattr(adva, "sample", lambda *given, sample=sample: read.append(sample(*given)) or read[-1])
-    list(Session(segmenter.with_settings(focus=False)).run(film, {0: mask}))
-    for stride, (points, weights) in zip((32, 16, 8), read[-3:], strict=True):
-        torch.testing.assert_close(view.sampled[stride].points, points)
-        torch.testing.assert_close(view.sampled[stride].weights, weights)
+    list(Session(segmenter).run(film, {0: mask}))
+    for stride, region in zip((32, 16, 8), read[-3:], strict=True):
+        torch.testing.assert_close(view.sampled[stride].points, region.points)
+        torch.testing.assert_close(view.sampled[stride].weights, region.weights)
 
 
 def test_long_term_attention_gives_what_the_network_reads(view, film, mask, segmenter):
@@ -108,7 +108,7 @@ def test_long_term_attention_gives_what_the_network_reads(view, film, mask, segm
 @pytest.mark.parametrize("stride", [8, 16, 32])
 def test_sampling_points_lie_where_the_network_samples(view, stride):
     sampling = view.sampling((100.0, 30.0), stride)
-    points, weights = view.sampled[stride]
+    points, weights = view.sampled[stride].points, view.sampled[stride].weights
     row, column = int(30.5 * (64 // stride) / 72), int(100.5 * (128 // stride) / 144)
     cells = points[0, :, row, column].numpy()
     # A cell of stride s is s pixels of the network's picture, of which one is 72 / 64 = 144 / 128 pixels of the frame.

@@ -14,14 +14,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn import functional as F
 
 from devos.engine.segmenter import Segmenter
 from devos.engine.session import Session
 from devos.flow.estimator import create_flow
 from devos.frames import Frame, FrameSize, MaskFrame
 from devos.image import resize_rgb, to_tensor
-from devos.model.attention import Adva, LongTermMatching, Sampled, Source
+from devos.model.attention import LongTermMatching, Region
 from devos.model.devos import DeVOS
 from devos.model.encoder import Features
 from devos.model.memory import Memory
@@ -85,7 +84,7 @@ class View:
     grid: Grid
     weights: Mapping[int, Float[Tensor, "1 q n"]]
     """Long-term attention at each stride; the cells of the remembered frames in one row, frame after frame."""
-    sampled: Mapping[int, Sampled]
+    sampled: Mapping[int, Region]
     """ADVA's points and weights at each stride, finest first."""
     num_own: Mapping[int, int]
     flow: Float[np.ndarray, "2 h8 w8"]
@@ -101,7 +100,8 @@ class View:
     def sampling(self, point: Point, stride: int) -> Sampling:
         """Where each head looks for the query at a point, and how much it takes from each place."""
         row, column = self.grid.cell(point, stride)
-        points, weights = (part[0, :, row, column].double().cpu().numpy() for part in self.sampled[stride])
+        region = self.sampled[stride]
+        points, weights = (x[0, :, row, column].double().cpu().numpy() for x in (region.points, region.weights))
         return Sampling(stride, self.grid.to_frame(points, stride), weights, self.num_own[stride])
 
     def motion(self, point: Point) -> Float[np.ndarray, 2]:
@@ -158,7 +158,10 @@ def _look(model: DeVOS, image: Tensor, motion: Motion, memory: Memory, frame: Fr
         of_all = taken.new_zeros(1, taken.shape[1], len(read), of_each.shape[3])
         of_all[:, :, read] = of_each
         weights[stride] = of_all.flatten(2)
-    sampled, num_own = _sample(model, features, motion, memory)
+    assert memory.previous is not None
+    regions = model.look(features, memory.previous.features, motion).regions
+    sampled: dict[int, Region] = dict(sorted(regions.items()))
+    num_own = {stride: region.places.parts[0].points for stride, region in sampled.items()}
     grid = Grid(frame.size, FrameSize(*image.shape[-2:]))
     scale = np.array([frame.size.width / grid.network.width, frame.size.height / grid.network.height])
     flow = motion.to_prev[0].double().cpu().numpy() * scale[:, None, None]
@@ -166,24 +169,3 @@ def _look(model: DeVOS, image: Tensor, motion: Motion, memory: Memory, frame: Fr
     return View(
         frame, masks, seen[memory.frame][0], remembered, answers, grid, weights, sampled, num_own, flow
     )  # fmt: skip
-
-
-def _sample(
-    model: DeVOS, features: Features, motion: Motion, memory: Memory
-) -> tuple[dict[int, Sampled], dict[int, int]]:
-    """ADVA's regions at every stride that has it, finest first, and how many points are of the stride itself."""
-    previous = memory.previous
-    assert previous is not None
-    forward, backward = model.flow_encoder(motion)
-    sampled, num_own = {}, {}
-    coarse: Source | None = None
-    for stride in sorted((int(name.removeprefix("s")) for name in model.adva), reverse=True):
-        adva = cast(Adva, model.adva[f"s{stride}"])
-        query, keys = adva.queries_and_keys(
-            features.at(stride), previous.features.at(stride), forward.at(stride), backward.at(stride)
-        )
-        flow_cells = F.avg_pool2d(motion.to_prev, stride // 8) / stride
-        sampled[stride] = adva.sample(query, keys, flow_cells, coarse)
-        num_own[stride] = adva.points
-        coarse = Source(keys, previous.values.at(stride))
-    return dict(sorted(sampled.items())), num_own
