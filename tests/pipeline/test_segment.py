@@ -99,15 +99,15 @@ def test_only_bad_frames_before_the_end_of_the_results_are_told_of(segmenter, cl
     summary = devos.segment(clip / "frames", clip / "first.png", tmp_path / "all", **options)
     assert [skipped["frame"] for skipped in summary.skipped] == ["f2.png", "f6.png"]
     assert summary.num_frames == 6
-    step = Session.step
+    advance = Session.advance
 
     def fail_on_f4(session, frame, labels):
         if frame.frame.name == "f4":
             time.sleep(0.2)  # f6 was found to be bad by now
             raise RuntimeError("no memory")
-        return step(session, frame, labels)
+        return advance(session, frame, labels)
 
-    monkeypatch.setattr(Session, "step", fail_on_f4)
+    monkeypatch.setattr(Session, "advance", fail_on_f4)
     with pytest.raises(RuntimeError, match="no memory"):
         devos.segment(clip / "frames", clip / "first.png", tmp_path / "some", **options)
     record = json.loads((tmp_path / "some" / "run.json").read_text())
@@ -147,20 +147,21 @@ def test_however_long_the_video_few_of_its_frames_are_held(segmenter, clip, tmp_
                 yield frame
                 del frame
 
-    follow = Session.step
+    follow = Session.advance
 
-    def step(session, prepared, labels):
+    def advance(session, prepared, labels):
         nonlocal most
         if labels is not None:
             return follow(session, prepared, labels)
         pause("the network")
         most = max(most, len(living))
         frame = prepared.frame
-        return MaskFrame(frame.index, frame.time_s, frame.name, np.zeros((64, 96), np.uint16), ())
+        masks = MaskFrame(frame.index, frame.time_s, frame.name, np.zeros((64, 96), np.uint16), ())
+        return lambda: masks
 
     film = Film(clip / "clip.mp4", skip_bad_frames=False, on_skip=None)
     monkeypatch.setattr("devos.pipeline.segment.open_video", lambda *_, **__: film)
-    monkeypatch.setattr(Session, "step", step)
+    monkeypatch.setattr(Session, "advance", advance)
     monkeypatch.setattr(MaskFolder, "write", lambda *_: pause("writing"))
     options = {"model": segmenter, "flow": "none", "overlay": False}
     summary = devos.segment(clip / "clip.mp4", clip / "first.png", tmp_path / "out", **options)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -54,16 +53,16 @@ def find_focus(probabilities: Float[Tensor, "bg slots h4 w4"], to_prev: Float[Te
     was = F.grid_sample(was, points, padding_mode="border", align_corners=False)
     seen = ((was > _WAS_THERE) | (1 - read[:, :1] > _IS_ALIKE)).any(0, keepdim=True).to(flow.dtype)
     seen = F.max_pool2d(seen, 2 * _MARGIN + 1, stride=1, padding=_MARGIN)
-    cells: np.ndarray = F.max_pool2d(seen, STRIDE // _DECIDED_AT)[0, 0].cpu().numpy() > 0
+    cells = F.max_pool2d(seen, STRIDE // _DECIDED_AT)[0, 0] > 0
     (top, height), (left, width) = _stretch(cells.any(1)), _stretch(cells.any(0))
     return Focus(top, left, height, width)
 
 
-def _stretch(seen: np.ndarray) -> tuple[int, int]:
+def _stretch(seen: Bool[Tensor, " cells"]) -> tuple[int, int]:
     """The first cell, and how many, of a stretch that has one of the allowed lengths and holds all that are seen."""
-    places = np.flatnonzero(seen)
-    first, last = (int(places[0]), int(places[-1])) if len(places) else (0, 0)
+    places = seen.nonzero()[:, 0].tolist() or [0]
+    needed = places[-1] + 1 - places[0]
     unit = math.ceil(len(seen) / _SIZES)
-    length = min(math.ceil((last + 1 - first) / unit) * unit, len(seen))
-    start = first - (length - (last + 1 - first)) // 2
+    length = min(math.ceil(needed / unit) * unit, len(seen))
+    start = places[0] - (length - needed) // 2
     return min(max(start, 0), len(seen) - length), length
