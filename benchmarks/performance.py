@@ -39,7 +39,7 @@ from devos.runtimes.choose import installed_runtimes
 
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 STAGES = {"encode": ("image encoder",), "memorise": ("identification",),
-          "match": ("flow encoder", "ADVA", "long-term", "decoder", "between")}  # fmt: skip
+          "look, match": ("flow encoder", "ADVA", "long-term", "decoder", "between")}  # fmt: skip
 """The parts of `devos info` that each computation of a step is made of, by the beginnings of their names."""
 Table = list[dict[str, Any]]
 
@@ -49,13 +49,18 @@ class Timed:
 
     def __init__(self, parts: Any) -> None:
         self._parts = parts
-        self.spent: dict[str, list[float]] = {"encode": [], "match": [], "memorise": []}
+        self.spent: dict[str, list[float]] = {"encode": [], "look, match": [], "memorise": []}
 
     def encode(self, *inputs: Any) -> Any:
         return self._call("encode", self._parts.encode, inputs)
 
+    def look(self, *inputs: Any) -> Any:
+        return self._call("look, match", self._parts.look, inputs)
+
     def match(self, *inputs: Any) -> Any:
-        return self._call("match", self._parts.match, inputs)
+        output = self._call("look, match", self._parts.match, inputs)
+        self.spent["look, match"].append(self.spent["look, match"].pop() + self.spent["look, match"].pop())
+        return output
 
     def values(self, *inputs: Any) -> Any:
         return self._call("memorise", self._parts.values, inputs)
@@ -90,7 +95,7 @@ def _seconds(work: Callable[[], Any]) -> float:
 
 
 def parts_table(options: argparse.Namespace) -> Table:
-    """Encode, match and memorise on every runtime, beside their limit."""
+    """Encode, look and match, and memorise on every runtime, of the whole frame (no focus), beside their limit."""
     config = config_of(options.model)
     video, masks = demo_clip()
     with open_video(video) as reader:
@@ -121,7 +126,7 @@ def _spent(options: argparse.Namespace, video: Path, masks: Path) -> dict[str, d
     timed: dict[str, Timed] = {}
     sessions = {}
     for name in (name for name, there in installed_runtimes().items() if there):
-        segmenter: Segmenter = devos.load(options.model, size=options.size, runtime=name, memory_every=1)
+        segmenter: Segmenter = devos.load(options.model, size=options.size, runtime=name, memory_every=1, focus=False)
         timed[name] = Timed(segmenter.parts or segmenter.model)
         sessions[name] = replace(segmenter, parts=timed[name]).session()
     with open_video(video) as reader:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
 
@@ -134,3 +135,12 @@ def test_what_is_prepared_is_encoded_once_and_only_where_something_is_followed(s
     assert len(looked) == 2 and session.timings["look"] > 0  # the first of the three has none before it
     assert_same(follow(session, prepared, mask, masked=1), follow(segmenter.session(), frames, mask, masked=1))
     assert len(encoded) == 3 and len(looked) == 2
+
+
+def test_results_may_be_made_late_in_any_order_and_in_another_thread(segmenter, video, mask):
+    session, frames = segmenter.session(), video(4)
+    later = [session.advance(frame, mask if index == 0 else None) for index, frame in enumerate(frames)]
+    session.remove(session.object_ids[0])  # the objects are those of the frame's time
+    with ThreadPoolExecutor(1) as thread:
+        results = [thread.submit(make).result() for make in reversed(later)][::-1]
+    assert_same(results, follow(segmenter.session(), frames, mask))

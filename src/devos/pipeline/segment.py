@@ -65,10 +65,11 @@ class RunSummary:
     fps: float
     """Frames followed in a second, reading and writing included, loading not."""
     timings: dict[str, float]
-    """Seconds that each part took. `decode`, `resize`, `flow` and, on a CPU, `encode` are done ahead of the rest of the
-    network, `masks` (at the frames' own size), `write_masks` and `write_overlay` behind it, by threads of their own, so
-    that all parts may add up to more than `seconds`. `waiting`: the network's thread waited for one of them. Where a
-    GPU works beside the CPU, what waits for it shows in `masks`. `other`: the rest of the network's thread."""
+    """Seconds that each part took. `decode`, `resize`, `flow` and, on a CPU, `encode` and `look` are done ahead of the
+    rest of the network, `masks` (at the frames' own size), `write_masks` and `write_overlay` behind it, by threads of
+    their own, so that all parts may add up to more than `seconds`. `waiting`: the network's thread waited for one of
+    them. Where a GPU works beside the CPU, what waits for it shows in `masks`. `other`: the rest of the network's
+    thread."""
     skipped: tuple[dict[str, str], ...]
     """Bad frames that were left out: name and reason."""
     notes: tuple[str, ...]
