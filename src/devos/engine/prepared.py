@@ -90,22 +90,25 @@ class Preparation:
             pairs = zip(self._views, previous, strict=True)
             return PreparedFrame(frame, tuple(self._see(view, frame, picture) for view, picture in pairs))
 
-    def prepare(self, frame: Frame, before: PreparedFrame | None, parts: Parts) -> PreparedFrame:
-        """The same with all that the network can say without masks. `before`: the frame before it, prepared."""
-        seen = self.see(frame, before.pictures if before else (None,) * len(self._views))
-        earlier = before.sights if before else (None,) * len(self._views)
+    def prepare(self, frame: Frame, before: PreparedFrame | None, parts: Parts | None) -> PreparedFrame:
+        """The same, after the frame `before`, with all that `parts`, if there are any, can say without masks."""
+        nothing = (None,) * len(self._views)
+        seen = self.see(frame, before.pictures if before else nothing)
+        if parts is None:
+            return seen
+        earlier = before.sights if before else nothing
         with self._lock:
-            sights = tuple(self._understand(*pair, parts) for pair in zip(seen.sights, earlier, strict=True))
-            return replace(seen, sights=sights)
+            pairs = zip(seen.sights, earlier, strict=True)
+            return replace(seen, sights=tuple(self._understand(*pair, parts) for pair in pairs))
 
     def _understand(self, sight: Sight, before: Sight | None, parts: Parts) -> Sight:
         begun = time.perf_counter()
         features = parts.encode(to_tensor(sight.rgb))
         encoded = time.perf_counter()
         self.timings["encode"] += encoded - begun
-        looked = None
-        if sight.motion is not None and before is not None and before.features is not None:
-            looked = parts.look(features, before.features, sight.motion)
+        motion, looked = sight.motion, None
+        if motion is not None and before is not None and before.features is not None:
+            looked = parts.look(features, before.features, motion)
             self.timings["look"] += time.perf_counter() - encoded
         return replace(sight, features=features, looked=looked)
 

@@ -131,9 +131,10 @@ class Session:
         if before is not None and before.frame.size != frame.size:
             before = None
         # A GPU works beside the CPU anyway, and has one queue.
-        if followed and self._segmenter.device.type == "cpu":
-            return self._preparation.prepare(frame, before, self._segmenter.parts or self._segmenter.model)
-        return self._preparation.see(frame, before.pictures if before else (None,) * len(self._views))
+        ahead = followed and self._segmenter.device.type == "cpu"
+        return self._preparation.prepare(
+            frame, before, self._segmenter.parts or self._segmenter.model if ahead else None
+        )
 
     def step(
         self,

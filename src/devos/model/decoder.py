@@ -112,15 +112,19 @@ class Decoder(nn.Module):
         # Interpolated as probabilities, then turned to log-odds: the other order rings at edges.
         reads = torch.stack([F.interpolate(m, x.shape[-2:], mode="bilinear", align_corners=False) for m in masks], 1)
         judged = cast(Tensor, self.head(x, torch.logit(reads, eps=0.01), slots))
-        logits = judged.new_full((len(judged), used.shape[1], *x.shape[-2:]), ABSENT).index_copy(1, slots, judged)
-        logits = logits.masked_fill(~used[:, :, None, None], ABSENT)
-        return logits if focus is None else beyond_focus(logits, focus, size)
+        return all_slots(judged, slots, used, focus, size)
 
 
-def beyond_focus(logits: Float[Tensor, "bg slots h w"], focus: Focus,
-                 size: Sequence[int]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
-    """The logits of a focus as those of the whole frame, whose grid has `size`: all else is background, for certain."""
-    whole = logits.new_full((*logits.shape[:2], *size), ABSENT)
+def all_slots(judged: Float[Tensor, "bg k h w"], slots: Int64[Tensor, " k"], used: Bool[Tensor, "bg slots"],
+              focus: Focus | None, size: Sequence[int]) -> Float[Tensor, "bg slots h4 w4"]:  # fmt: skip
+    """The logits of some `slots` as those of all, of the whole frame, whose grid has `size`: a slot that is not `used`
+    is nowhere, and beyond the focus, if there is one, all is background for certain.
+    """
+    logits = judged.new_full((*used.shape, *judged.shape[-2:]), ABSENT).index_copy(1, slots, judged)
+    logits = logits.masked_fill(~used[:, :, None, None], ABSENT)
+    if focus is None:
+        return logits
+    whole = logits.new_full((*used.shape, *size), ABSENT)
     whole[:, 0] = 0
     focus.cut(whole, 4).copy_(logits)
     return whole

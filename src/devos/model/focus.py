@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
-from devos.model.motion import cell_grid, normalised
+from devos.model.motion import where_led
 
 STRIDE = 32
 """A focus has whole cells of this stride, so that it has whole cells of every stride."""
@@ -48,9 +48,7 @@ def find_focus(probabilities: Float[Tensor, "bg slots h4 w4"], to_prev: Float[Te
     groups = len(probabilities) // len(to_prev)
     was = F.max_pool2d(probabilities[:, 1:].amax(1, keepdim=True), _DECIDED_AT // 4)
     flow = F.avg_pool2d(to_prev, _DECIDED_AT // 8) / _DECIDED_AT
-    h, w = was.shape[-2:]
-    points = normalised(cell_grid(h, w, flow) + flow.permute(0, 2, 3, 1), h, w).repeat_interleave(groups, 0)
-    was = F.grid_sample(was, points, padding_mode="border", align_corners=False)
+    was = where_led(was, flow.repeat_interleave(groups, 0))
     seen = ((was > _WAS_THERE) | (1 - read[:, :1] > _IS_ALIKE)).any(0, keepdim=True).to(flow.dtype)
     seen = F.max_pool2d(seen, 2 * _MARGIN + 1, stride=1, padding=_MARGIN)
     cells = F.max_pool2d(seen, STRIDE // _DECIDED_AT)[0, 0] > 0

@@ -60,11 +60,16 @@ def normalised(points: Float[Tensor, "*n 2"], height: int, width: int) -> Float[
     return torch.stack([(x + 0.5) * (2.0 / width) - 1.0, (y + 0.5) * (2.0 / height) - 1.0], -1)
 
 
+def where_led(maps: Float[Tensor, "b c h w"], flow: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b c h w"]:
+    """What the maps have where the flow leads from each cell, bilinear, the border repeated. `flow`: in cells."""
+    height, width = flow.shape[-2:]
+    landing = cell_grid(height, width, flow) + flow.permute(0, 2, 3, 1)
+    return F.grid_sample(maps, normalised(landing, height, width), padding_mode="border", align_corners=False)
+
+
 def disagreement(forward: Float[Tensor, "b 2 h w"], backward: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b 1 h w"]:
     """How far a cell lands from home when it goes there and back, in the fields' unit. Both fields are in cells."""
-    height, width = forward.shape[-2:]
-    landing = cell_grid(height, width, forward) + forward.permute(0, 2, 3, 1)
-    back = F.grid_sample(backward, normalised(landing, height, width), padding_mode="border", align_corners=False)
+    back = where_led(backward, forward)
     return (forward + back).square().sum(1, keepdim=True).add(1e-6).sqrt()
 
 

@@ -150,19 +150,18 @@ def shape_of(name: str, config: ModelConfig, graph: str) -> tuple[str | int, ...
     stride = int(at) if at.isdigit() else 4
     of = "f" if graph == "refine" and name in (*FOCUSED, "logits") else ""
     channels, grid = config.width_at(stride), (f"{of}h{stride}", f"{of}w{stride}")
-    if name in ("slots", "to_prev", "to_curr", "image"):
-        return {"slots": ("k",), "image": (1, 3, "h", "w")}.get(name, (1, 2, "h8", "w8"))
     if kind in ("grid_", "weights_"):
         at_stride = MATCHING_STRIDES.index(stride)
         points = config.points[at_stride] + config.coarse_points[at_stride]
         return (config.heads[at_stride], points, *grid, *([2] if kind == "grid_" else []))
     shapes: dict[str, tuple[str | int, ...]] = {
+        "image": (1, 3, "h", "w"), "slots": ("k",), "to_prev": (1, 2, "h8", "w8"), "to_curr": (1, 2, "h8", "w8"),
+        "logits": ("g", "k", *grid), "probabilities": ("g", slots, *grid),
         "bank_keys_": (1, f"n{stride}", channels), "keys_": (1, f"n{stride}", channels),
-        "bank_values_": (1, f"n{stride}", "gv"), "logit": ("g", "k", *grid), "probabilitie": ("g", slots, *grid),
-        "scene_": ("g", channels, *grid), "read_": ("g", slots, *grid), "bank_read_": ("g", slots, *grid),
-        "values_": ("g", channels + slots, *grid),
+        "bank_values_": (1, f"n{stride}", "gv"), "scene_": ("g", channels, *grid),
+        "read_": ("g", slots, *grid), "bank_read_": ("g", slots, *grid), "values_": ("g", channels + slots, *grid),
     }  # fmt: skip
-    return shapes.get(kind, (1, channels, *grid))
+    return shapes.get(name) or shapes.get(kind, (1, channels, *grid))
 
 
 def _described(name: str, config: ModelConfig, graph: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from devos.model.config import LONG_TERM_STRIDES, MATCHING_STRIDES
-from devos.model.decoder import ABSENT, beyond_focus
+from devos.model.decoder import all_slots
 from devos.model.devos import DeVOS, Looked
 from devos.model.encoder import Features
 from devos.model.focus import find_focus
@@ -77,10 +77,7 @@ class GraphParts:
             focus = find_focus(previous.probabilities, looked.to_prev, known[f"bank_read_s{FINE_STRIDE}"])
             known |= {name: focus.cut(known[name], int(name.rpartition("s")[2])) for name in FOCUSED}
         found = self._computed("refine", known)["logits"]
-        logits = found.new_full((*used.shape, *found.shape[2:]), ABSENT)
-        logits[:, known["slots"]] = found
-        logits = logits.masked_fill_(~used[:, :, None, None], ABSENT)
-        return logits if focus is None else beyond_focus(logits, focus, features.s4.shape[2:])
+        return all_slots(found, known["slots"], used, focus, features.s4.shape[2:])
 
     def _computed(self, graph: str, known: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """What a graph gives, for what of the known it takes."""
