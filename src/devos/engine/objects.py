@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool
@@ -29,6 +29,10 @@ class ObjectTable:
     slots_per_group: int = 10
     places: Mapping[int, Place] = field(default_factory=lambda: MappingProxyType({}))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle, which knows no mapping that cannot be written to."""
+        return ObjectTable, (self.slots_per_group, dict(self.places))
+
     @property
     def ids(self) -> tuple[int, ...]:
         """Every object, in the order of the ids."""
@@ -51,16 +55,18 @@ class ObjectTable:
             place = self._free(taken)
             taken.add(place)
             places[object_id] = place
-        return ObjectTable(self.slots_per_group, MappingProxyType(places))
+        return self.with_places(places)
+
+    def with_places(self, places: Mapping[int, Place]) -> ObjectTable:
+        """The same with these objects, each at its place, and no others."""
+        return ObjectTable(self.slots_per_group, MappingProxyType(dict(places)))
 
     def remove(self, object_id: int) -> ObjectTable:
         """Without this object. KeyError, with the ids that are there, if it is not."""
         if object_id not in self.places:
             known = ", ".join(map(str, self.ids)) or "none"
             raise KeyError(f"object {object_id} is not being followed; followed are: {known}")
-        return ObjectTable(
-            self.slots_per_group, MappingProxyType({i: p for i, p in self.places.items() if i != object_id})
-        )
+        return self.with_places({i: p for i, p in self.places.items() if i != object_id})
 
     def _free(self, taken: set[Place]) -> Place:
         index = 0
@@ -75,3 +81,4 @@ class ObjectTable:
         for place in self.places.values():
             used[place] = True
         return used
+

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8, UInt16
 from torch import Tensor
 from torch.nn import functional as F
@@ -14,6 +17,50 @@ from devos.masks import FullSize, to_full_size
 
 Labels = UInt16[np.ndarray, "h w"] | UInt8[np.ndarray, "h w"]
 """The user's object id at each pixel, 0 for background."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Objects whose masks stand on a frame, though nobody marked them there, while others are followed anew."""
+
+    labels: UInt16[np.ndarray, "h w"]
+    """The user's ids; those that are not in `object_ids` are passed over."""
+    object_ids: tuple[int, ...]
+    """All of them, those without a pixel too."""
+
+    def beside(self, labels: Labels | None, named: Sequence[int]) -> tuple[UInt16[np.ndarray, "h w"], list[int]]:
+        """Together with what is given: labels and every object that is known. What is given has its pixels."""
+        ids = [object_id for object_id in self.object_ids if object_id not in named]
+        standing = np.where(np.isin(self.labels, ids), self.labels, 0).astype(np.uint16)
+        if labels is not None:
+            standing = np.where(labels > 0, labels, standing).astype(np.uint16)
+        return standing, sorted({*named, *ids})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the network says of one frame; called, it makes the masks at the frame's own size."""
+
+    frame: Frame
+    maps: Float[Tensor, "rows h4 w4"] | None
+    """Probabilities: row 0 is background, then a row for each of `object_ids`; None where nothing is followed."""
+    object_ids: tuple[int, ...]
+    labels: Labels | None
+    """What was given for the frame."""
+    named: tuple[int, ...]
+    """The objects of which it was given."""
+    timings: dict[str, float] = field(default_factory=lambda: {"masks": 0.0})
+    """Where the seconds that this takes are counted."""
+
+    @torch.inference_mode()
+    def __call__(self, probabilities: bool = False) -> MaskFrame:
+        """The masks; with `probabilities` each object's at each pixel too."""
+        frame, begun = self.frame, time.perf_counter()
+        if self.maps is None:
+            return MaskFrame(frame.index, frame.time_s, frame.name, np.zeros(frame.size, np.uint16), ())
+        result = mask_frame(frame, self.maps, self.object_ids, self.labels, self.named, probabilities)
+        self.timings["masks"] += time.perf_counter() - begun
+        return result
 
 
 def mask_frame(frame: Frame, answer: Float[Tensor, "rows h4 w4"], ids: Sequence[int], labels: Labels | None,

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from devos.engine.forks import refuse_after_fork
 from devos.engine.session import Session
 from devos.engine.settings import Settings
 from devos.errors import OptionError, WeightsError
@@ -88,6 +89,7 @@ def load(
     >>> devos.load("devos-t", size=256).settings.size
     256
     """
+    refuse_after_fork(runtime != "torch")
     check_runtime(runtime)
     check_precision(precision)
     settings = Settings(size=size, memory_every=memory_every, bank=bank, fine_bank=fine_bank, focus=focus, flow=flow,

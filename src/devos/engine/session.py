@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import replace
+from threading import RLock
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -15,9 +15,11 @@ from torch import Tensor
 
 from devos.engine.ensemble import Past, View, average, views_of
 from devos.engine.objects import ObjectTable
+from devos.engine.forks import refuse_after_fork
 from devos.engine.prepared import Preparation, PreparedFrame, Sight
-from devos.engine.results import Labels, mask_frame
+from devos.engine.results import Answer, Kept, Labels
 from devos.engine.settings import Settings
+from devos.engine.states import State
 from devos.errors import MaskError, VideoError
 from devos.flow.estimator import FlowEstimator, create_flow
 from devos.frames import Frame, FrameSize, MaskFrame, frame_name
@@ -27,7 +29,7 @@ from devos.model.devos import DeVOS, Given, Looked, Parts
 from devos.model.memory import EveryNth, Memory
 from devos.model.motion import Motion
 
-__all__ = ["Labels", "Network", "Session", "State"]
+__all__ = ["Answer", "Kept", "Labels", "Network", "Session", "State"]
 
 
 @runtime_checkable
@@ -55,34 +57,6 @@ class Network(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class State:
-    """All that a session carries from frame to frame: a value, so it can be kept, to come back to it."""
-
-    pasts: tuple[Past, ...]
-    """For each view of the video what it remembers; one view unless the settings ask for more."""
-    objects: ObjectTable
-    index: int
-    """Of the next frame."""
-    size: FrameSize | None
-    """Of the video; None before the first frame."""
-
-    @property
-    def memory(self) -> Memory:
-        """The first view's."""
-        return self.pasts[0].memory
-
-    @property
-    def previous(self) -> UInt8[np.ndarray, "h w 3"] | None:
-        """The frame before, as the first view saw it: at the network's size."""
-        return self.pasts[0].previous
-
-    @property
-    def num_bytes(self) -> int:
-        """What the state holds, in bytes."""
-        return sum(past.num_bytes for past in self.pasts)
-
-
 class Session:
     """Follows objects through one video.
 
@@ -107,6 +81,7 @@ class Session:
         self._views = views_of(settings)
         flow = flow or create_flow(settings.flow, str(segmenter.device))
         self._preparation = Preparation(self._views, settings, flow)
+        self._stepping = RLock()  # frames have an order, in which threads that share a session must take turns
         self._timings: dict[str, float] = {"network": 0.0, "masks": 0.0}
         self.state = State(self._nothing_seen(), ObjectTable(segmenter.model.config.num_slots), 0, None)
 
@@ -128,6 +103,7 @@ class Session:
         `followed`: whether something is to be followed on this one; if not, the encoder is spared.
         The session is left as it is, and `step` gives the same bits for a prepared frame as for the frame.
         """
+        refuse_after_fork(self._segmenter.parts is not None)
         if before is not None and before.frame.size != frame.size:
             before = None
         # A GPU works beside the CPU anyway, and has one queue.
@@ -136,12 +112,21 @@ class Session:
             frame, before, self._segmenter.parts or self._segmenter.model if ahead else None
         )
 
+    def before(self) -> PreparedFrame | None:
+        """The frame before the next one, as `prepare` takes it, of a session whose state was put back."""
+        pictures, size = [past.previous for past in self.state.pasts], self.state.size
+        if size is None or any(picture is None for picture in pictures):
+            return None
+        frame = Frame(self.state.index - 1, 0.0, "", np.broadcast_to(np.uint8(0), (*size, 3)))
+        return PreparedFrame(frame, tuple(Sight(picture, None, None) for picture in pictures if picture is not None))
+
     def step(
         self,
         frame: Frame | PreparedFrame | UInt8[np.ndarray, "h w 3"],
         masks: Labels | None = None,
         *,
         objects: Iterable[int] | None = None,
+        kept: Kept | None = None,
         probabilities: bool = False,
     ) -> MaskFrame:
         """Follow every object onto the next frame.
@@ -149,10 +134,11 @@ class Session:
         `frame`: RGB, 8 bits, of any size, the same throughout a video; or what `prepare` made of it. `masks`: the
         user's ids at the frame's size; it names the objects that it shows, and those in `objects` (to say that one is
         not on this frame), and says nothing about the others. What is given comes back exactly. New objects may be
-        named at any frame. `probabilities` asks for each object's probability at each pixel. Raises MaskError or
-        VideoError for a size that does not fit.
+        named at any frame. `kept`: objects whose masks stand while others are followed; they come back exactly too,
+        but where `masks` wants one of their pixels. `probabilities` asks for each object's probability at each pixel.
+        Raises MaskError or VideoError for a size that does not fit.
         """
-        return self.advance(frame, masks, objects=objects, probabilities=probabilities)()
+        return self.advance(frame, masks, objects=objects, kept=kept)(probabilities)
 
     @torch.inference_mode()
     def advance(
@@ -161,34 +147,35 @@ class Session:
         masks: Labels | None = None,
         *,
         objects: Iterable[int] | None = None,
-        probabilities: bool = False,
-    ) -> Callable[[], MaskFrame]:
+        kept: Kept | None = None,
+    ) -> Answer:
         """As `step`, but the result at the frame's size is left to be made: by calling what comes back, at any time and
         in any thread. No later frame needs it.
         """
+        refuse_after_fork(self._segmenter.parts is not None)
+        with self._stepping:
+            return self._advance(frame, masks, objects, kept)
+
+    def _advance(self, frame: Frame | PreparedFrame | np.ndarray, masks: Labels | None, objects: Iterable[int] | None,
+                 kept: Kept | None) -> Answer:  # fmt: skip
         prepared = frame if isinstance(frame, PreparedFrame) else None
         frame = self._as_frame(frame.frame if isinstance(frame, PreparedFrame) else frame)
         labels, named = self._check_masks(frame, masks, objects)
+        annotated = bool(named)
+        if kept is not None:
+            labels, named = kept.beside(labels, named)
         before = self.state
         try:
             if named:
                 self._admit(named)
             if not self.object_ids:
                 self.state = replace(self.state, pasts=self._nothing_seen(), index=frame.index + 1, size=frame.size)
-                nothing = MaskFrame(frame.index, frame.time_s, frame.name, np.zeros(frame.size, np.uint16), ())
-                return lambda: nothing
-            answer = self._follow(self._see(frame, prepared), labels, named)
+                return Answer(frame, None, (), None, (), self._timings)
+            maps = self._follow(self._see(frame, prepared), labels, named, annotated)
         except BaseException:
             self.state = before  # no object may be known of which nothing is remembered
             raise
-        return partial(self._result, frame, answer, self.object_ids, labels, named, probabilities)
-
-    @torch.inference_mode()
-    def _result(self, *given: Any) -> MaskFrame:
-        begun = time.perf_counter()
-        result = mask_frame(*given)
-        self._timings["masks"] += time.perf_counter() - begun
-        return result
+        return Answer(frame, maps, self.object_ids, labels, tuple(named), self._timings)
 
     def run(self, frames: Iterable[Frame], given: Mapping[int, Labels] | None = None) -> Iterator[MaskFrame]:
         """Every frame in turn, with the masks that are given for some of their indices. Nothing is held back."""
@@ -266,20 +253,20 @@ class Session:
             return prepared
         return self._preparation.see(frame, remembered)
 
-    def _follow(self, prepared: PreparedFrame, labels: Labels | None,
-                named: Sequence[int]) -> Float[Tensor, "rows h4 w4"]:  # fmt: skip
+    def _follow(self, prepared: PreparedFrame, labels: Labels | None, named: Sequence[int],
+                annotated: bool) -> Float[Tensor, "rows h4 w4"]:  # fmt: skip
         """Every view's next step; the mean of their answers, row 0 background and then a row for each object."""
         frame, begun = prepared.frame, time.perf_counter()
         each = zip(self._views, self.state.pasts, prepared.sights, strict=True)
-        steps = [self._step(*one, labels, named) for one in each]
+        steps = [self._step(*one, labels, named, annotated) for one in each]
         answers, pasts = zip(*steps, strict=True)
         self.state = replace(self.state, pasts=pasts, index=frame.index + 1, size=frame.size)
         answer = average(answers)
         self._timings["network"] += time.perf_counter() - begun
         return answer
 
-    def _step(self, view: View, past: Past, sight: Sight, labels: Labels | None,
-              named: Sequence[int]) -> tuple[Float[Tensor, "rows h4 w4"], Past]:  # fmt: skip
+    def _step(self, view: View, past: Past, sight: Sight, labels: Labels | None, named: Sequence[int],
+              annotated: bool) -> tuple[Float[Tensor, "rows h4 w4"], Past]:  # fmt: skip
         """One step of the network in one view: its answer, left and right as in the video, and what it remembers."""
         device, objects = self._segmenter.device, self.state.objects
         motion: Motion | Looked | None = None
@@ -289,7 +276,7 @@ class Session:
                 motion = Motion(motion.to_prev.to(device), motion.to_curr.to(device))
         height, width = sight.rgb.shape[:2]
         grid = FrameSize(height // 4, width // 4)
-        given = None if labels is None else self._given(view.see(labels), named, grid)
+        given = None if labels is None else self._given(view.see(labels), named, annotated, grid)
         seen = to_tensor(sight.rgb).to(device) if sight.features is None else sight.features
         output = self._segmenter.model.step(
             seen, motion, past.memory, objects.used().to(device), given, self._policy, self._segmenter.parts,
@@ -299,7 +286,7 @@ class Session:
         background = (1 - maps.sum(0, keepdim=True)).clamp(min=0)
         return view.put_back(torch.cat([background, maps])), Past(output.memory, sight.rgb)
 
-    def _given(self, labels: Labels, named: Sequence[int], size: FrameSize) -> Given:
+    def _given(self, labels: Labels, named: Sequence[int], annotated: bool, size: FrameSize) -> Given:
         objects = self.state.objects
         probabilities = torch.zeros(objects.num_groups, objects.slots_per_group + 1, *size)
         slots = torch.zeros(probabilities.shape[:2], dtype=torch.bool)
@@ -309,4 +296,4 @@ class Session:
             slots[place] = True
         probabilities[:, 0] = (1 - probabilities[:, 1:].sum(1)).clamp(min=0)
         device = self._segmenter.device
-        return Given(probabilities.to(device), slots.to(device))
+        return Given(probabilities.to(device), slots.to(device), annotated)

@@ -30,6 +30,9 @@ class Given:
     """Masks at stride 4, area-averaged; slots sum to 1."""
     slots: Bool[Tensor, "bg slots"]
     """Which slots are named; of the others nothing is said, and the network's own answer stands."""
+    annotated: bool = True
+    """Whether a person marked something here. What merely stands, of objects whose results are kept while others are
+    followed anew, is known as well, but makes no annotated frame of the bank."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,7 @@ class DeVOS(nn.Module):
         # What one frame hands to the next carries no gradient through the mask (design, section 8).
         known = probabilities.detach()
         seen = Previous(features, known, parts.values(features, known))
-        memory = _next(memory, seen, given is not None, policy or EveryNth(), parts)
+        memory = _next(memory, seen, given is not None and given.annotated, policy or EveryNth(), parts)
         return StepOutput(logits, probabilities, memory)
 
     def encode(self, image: Float[Tensor, "b 3 h w"]) -> Features:
