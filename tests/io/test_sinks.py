@@ -20,6 +20,7 @@ from devos.errors import OutputError
 from devos.frames import Frame, FrameSize, MaskFrame, ObjectScore
 from devos.io import MaskFolder, ObjectsTable, OverlayVideo, open_video, prepare_output, write_json
 from devos.io.drawing import colour_of, draw_overlay
+from devos.io.overlay import read_groups
 
 FPS = Fraction(30000, 1001)
 
@@ -215,6 +216,32 @@ def test_a_full_disk_leaves_no_half_overlay(tmp_path):
 def test_an_overlay_in_a_folder_that_is_not_there_is_one_line(tmp_path):
     with pytest.raises(OutputError, match="cannot be written"):
         OverlayVideo(tmp_path / "none" / "overlay.mp4", FPS, FrameSize(48, 64))
+
+
+def film(path: Path, marked_at: dict[int, int], copy_from: Path | None = None, num_frames: int = 11) -> bytes:
+    """An overlay whose object is at other places on the frames named; unnamed groups are taken from another one."""
+    noise = np.random.default_rng(0).integers(0, 255, (32, 49, 3), np.uint8)
+    with OverlayVideo(path, Fraction(2), FrameSize(32, 49)) as overlay:
+        assert overlay.group_size == 4
+        groups = [] if copy_from is None else list(read_groups(copy_from, 4))
+        for index in range(num_frames):
+            group = index // 4
+            if group < len(groups) and not any(marked // 4 == group for marked in marked_at):
+                if index % 4 == 0:
+                    overlay.copy(groups[group], 0.0)
+                continue
+            labels = np.zeros((32, 49), np.uint16)
+            labels[4:20, 3 + marked_at.get(index, 0) : 20] = 1
+            time_s = index / 2 + (0.2 if index > 5 else 0)
+            frame = Frame(index, time_s, f"{index}", np.roll(noise, index, 1))
+            overlay.write(frame, MaskFrame(index, time_s, frame.name, labels, ()))
+    return path.read_bytes()
+
+
+def test_groups_of_an_overlay_that_have_not_changed_are_taken_over_and_give_the_bytes_of_a_new_one(tmp_path):
+    before, after = film(tmp_path / "a.mp4", {}), film(tmp_path / "b.mp4", {5: 6})
+    assert before != after == film(tmp_path / "c.mp4", {5: 6}, copy_from=tmp_path / "a.mp4")
+    assert before == film(tmp_path / "d.mp4", {}, copy_from=tmp_path / "a.mp4")
 
 
 # --- run.json and the folder ---

@@ -22,6 +22,6 @@ def refuse_after_fork(has_own_threads: bool) -> None:
     if _computed_in is None:
         _computed_in = here
     if _computed_in != here and (has_own_threads or torch.get_num_threads() > 1):
-        raise DevosError("this process was forked from one that had used devos already, and threads do not survive that; "
-                         "start it with multiprocessing's 'spawn', fork before devos is used, or call "
+        raise DevosError("this process was forked from one that had used devos already, and threads do not survive "
+                         "that; start it with multiprocessing's 'spawn', fork before devos is used, or call "
                          "torch.set_num_threads(1) and load with runtime='torch'")  # fmt: skip

@@ -81,4 +81,3 @@ class ObjectTable:
         for place in self.places.values():
             used[place] = True
         return used
-

@@ -14,8 +14,8 @@ from jaxtyping import Float, UInt8, UInt16
 from torch import Tensor
 
 from devos.engine.ensemble import Past, View, average, views_of
-from devos.engine.objects import ObjectTable
 from devos.engine.forks import refuse_after_fork
+from devos.engine.objects import ObjectTable
 from devos.engine.prepared import Preparation, PreparedFrame, Sight
 from devos.engine.results import Answer, Kept, Labels
 from devos.engine.settings import Settings
@@ -26,7 +26,7 @@ from devos.frames import Frame, FrameSize, MaskFrame, frame_name
 from devos.image import to_tensor
 from devos.masks import shares
 from devos.model.devos import DeVOS, Given, Looked, Parts
-from devos.model.memory import EveryNth, Memory
+from devos.model.memory import EveryNth
 from devos.model.motion import Motion
 
 __all__ = ["Answer", "Kept", "Labels", "Network", "Session", "State"]

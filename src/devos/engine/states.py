@@ -29,7 +29,7 @@ _FORMAT = "devos state 1"
 
 @dataclass(frozen=True)
 class State:
-    """All that a session carries from frame to frame: a value, so it can be kept, pickled and saved, to come back to."""
+    """All that a session carries from frame to frame: a value, which can be kept, pickled and saved, to come back to."""
 
     pasts: tuple[Past, ...]
     """For each view of the video what it remembers; one view unless the settings ask for more."""
@@ -70,7 +70,9 @@ class State:
             if facts["format"] != _FORMAT:
                 raise InputError(f"a state of another version ({facts['format']}), not {_FORMAT}; make it again")
             stored = {name: tensor.to(device) for name, tensor in load(content).items()}
-            state = _unpack(facts["shape"], {name: _turn_back(stored[name], facts["turned"].get(name)) for name in stored})
+            state = _unpack(
+                facts["shape"], {name: _turn_back(stored[name], facts["turned"].get(name)) for name in stored}
+            )
         except (SafetensorError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"not a saved state, or a damaged one ({str(error)[:80]}); make it again") from error
         assert isinstance(state, State)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -18,11 +19,15 @@ from devos.io.drawing import draw_overlay
 from devos.io.files import Sink, output_error, partial_path
 
 _MIN_TICKS_PER_S = 10_000
-_ENCODERS = (("libx264", {"crf": "19", "preset": "superfast"}), ("mpeg4", {"q:v": "4"}))
+_ENCODERS = (("libx264", {"crf": "19", "preset": "superfast", "threads": "2", "bf": "0"}), ("mpeg4", {"q:v": "4"}))
 """Tried in order, with their settings for good quality.
 
-`superfast` and `veryfast` at one crf come out equally good; the file is a third larger, the time half.
+`superfast` and `veryfast` at one crf come out equally good; the file is a third larger, the time half. So many threads
+whatever the machine, for the same pictures to be the same bytes; no frame before its turn (`bf`), so that groups of
+frames can follow each other whatever their times.
 """
+_GROUP_S, _MOST_OF_A_GROUP = 2, 250
+_GLOBAL_HEADER = 1 << 22
 
 
 class OverlayVideo(Sink):
@@ -31,6 +36,9 @@ class OverlayVideo(Sink):
     While it grows it is a fragmented file under the name `overlay.partial.mp4`, which plays up to its last fragment
     even if the process is killed. Leaving the `with`, also through an error or Ctrl-C, makes it a plain mp4 under its
     own name. An odd width or height grows by one pixel, as H.264 wants them even.
+
+    Every group of `group_size` frames is encoded by itself, so the same frames and masks are the same bytes, and the
+    groups of an earlier overlay whose frames have not changed can be taken over as they are (`copy`, `read_groups`).
     """
 
     def __init__(self, path: str | Path, fps: Fraction, size: FrameSize) -> None:
@@ -40,6 +48,11 @@ class OverlayVideo(Sink):
         # ticks so fine that varying frame times keep their place, and of which each frame of `fps` is a whole number
         self._ticks_per_s = fps.numerator * math.ceil(_MIN_TICKS_PER_S / fps.numerator)
         self._ticks_per_frame = round(self._ticks_per_s / fps)
+        self.group_size = min(max(1, round(_GROUP_S * fps)), _MOST_OF_A_GROUP)
+        """Frames that are encoded together."""
+        self._rate = fps
+        self._encoder: Any = None
+        self._num_in_group = 0
         self._first_s: float | None = None
         self._next_pts = 0
         try:
@@ -65,13 +78,34 @@ class OverlayVideo(Sink):
         self._next_pts = pts + 1
         picture.pts, picture.time_base = pts, self._stream.codec_context.time_base
         picture.duration = self._ticks_per_frame
+        if self._encoder is None:
+            self._encoder = self._new_encoder()
+        self._num_in_group += 1
         self._mux(picture)
+        if self._num_in_group == self.group_size:
+            self._mux(None)
+
+    def copy(self, group: Sequence[Any], first_s: float) -> None:
+        """Take over a whole group of frames of an earlier overlay, as `read_groups` gives it.
+
+        `first_s`: when the video's first frame is shown.
+        """
+        if self._num_in_group or len(group) != self.group_size:
+            raise ValueError(f"only whole groups of {self.group_size} frames are taken over, between others")
+        self._first_s = first_s if self._first_s is None else self._first_s
+        try:
+            for packet in group:
+                self._next_pts, packet.duration = packet.pts + 1, self._ticks_per_frame
+                packet.stream = self._stream
+                self._container.mux(packet)
+        except (OSError, FFmpegError) as error:
+            raise self._failure(error) from error
 
     def close(self) -> None:
         """Finish the file and give it its name; nothing is left where no frame was written."""
         if self._container is None:
             return
-        if self._first_s is not None:
+        if self._num_in_group:
             self._mux(None)
         container, self._container = self._container, None
         try:
@@ -84,23 +118,40 @@ class OverlayVideo(Sink):
             raise self._failure(error) from error
 
     def _add_stream(self, fps: Fraction) -> Any:
-        codec, options = next(encoder for encoder in _ENCODERS if encoder[0] in av.codecs_available)
+        codec, options = _encoder()
         stream = self._container.add_stream(codec, rate=fps, options=options)
-        stream.height, stream.width = (side + side % 2 for side in self._size)
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.time_base = stream.time_base = Fraction(1, self._ticks_per_s)
-        stream.codec_context.gop_size = max(1, round(2 * fps))
+        self._set_up(stream.codec_context)
+        stream.time_base = stream.codec_context.time_base
         return stream
 
+    def _new_encoder(self) -> Any:
+        """For one group. The stream's own encoder only tells the file what is coming."""
+        codec, options = _encoder()
+        encoder = av.CodecContext.create(codec, "w")
+        encoder.options = dict(options)
+        encoder.flags |= _GLOBAL_HEADER
+        encoder.framerate = self._rate
+        self._set_up(encoder)
+        return encoder
+
+    def _set_up(self, encoder: Any) -> None:
+        encoder.height, encoder.width = (side + side % 2 for side in self._size)
+        encoder.pix_fmt = "yuv420p"
+        encoder.time_base = Fraction(1, self._ticks_per_s)
+        encoder.gop_size = self.group_size
+
     def _mux(self, picture: Any) -> None:
-        """Encode a picture, or with None what the encoder still holds."""
+        """Encode a picture, or with None what the encoder still holds, which ends its group."""
         if self._container is None:
             raise ValueError(f"{self.path} is closed")
         try:
-            for packet in self._stream.encode(picture):
+            for packet in self._encoder.encode(picture):
+                packet.stream = self._stream
                 self._container.mux(packet)
         except (OSError, FFmpegError) as error:
             raise self._failure(error) from error
+        if picture is None:
+            self._encoder, self._num_in_group = None, 0
 
     def _failure(self, error: Exception) -> OutputError:
         """Remove what was begun, and say why in one line."""
@@ -112,6 +163,38 @@ class OverlayVideo(Sink):
             self._partial.unlink(missing_ok=True)
         strerror = getattr(error, "strerror", None) or str(error)
         return output_error(self.path, OSError(0, strerror))
+
+
+def read_groups(path: str | Path, group_size: int) -> Iterator[list[Any]]:
+    """The whole groups of frames of an overlay, one after the other, coded as they are, up to where it can be read."""
+    with suppress(OSError, FFmpegError), av.open(str(path)) as container:
+        if not container.streams.video:
+            return
+        stream = container.streams.video[0]
+        group: list[Any] = []
+        for packet in container.demux(stream):
+            if packet.size:
+                group.append(_as_encoded(packet) if stream.codec_context.name == "h264" else packet)
+            if len(group) == group_size:
+                yield group
+                group = []
+
+
+def _as_encoded(packet: Any) -> Any:
+    """A packet of H.264 as its encoder gave it: in a file each of its units has its length before it, not a mark."""
+    content, units, place = bytes(packet), [], 0
+    while place + 4 <= len(content):
+        length = int.from_bytes(content[place : place + 4], "big")
+        units.append(b"\0\0\0\1" + content[place + 4 : place + 4 + length])
+        place += 4 + length
+    coded = av.Packet(b"".join(units))
+    coded.pts, coded.dts, coded.time_base = packet.pts, packet.dts, packet.time_base
+    coded.is_keyframe = packet.is_keyframe
+    return coded
+
+
+def _encoder() -> tuple[str, dict[str, str]]:
+    return next(encoder for encoder in _ENCODERS if encoder[0] in av.codecs_available)
 
 
 def _to_even(rgb: np.ndarray) -> np.ndarray:
