@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from devos.errors import DevosError, InputError, MaskError, OptionError, OutputError, VideoError, WeightsError
 
 if TYPE_CHECKING:
+    from devos.engine.click_models import load_marker
+    from devos.engine.marker import Box, Click, Marked, Marker
     from devos.engine.segmenter import Segmenter, load
     from devos.engine.session import Session
     from devos.frames import Frame, FrameSize, MaskFrame, ObjectScore
@@ -17,18 +19,24 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "DevosError", "Frame", "FrameSize", "InputError", "MaskError", "MaskFrame", "ObjectScore", "OptionError",
-    "OutputError", "Segmenter", "Session", "VideoError", "WeightsError", "__version__", "load", "open_video", "segment",
+    "Box", "Click", "DevosError", "Frame", "FrameSize", "InputError", "Marked", "Marker", "MaskError", "MaskFrame",
+    "ObjectScore", "OptionError", "OutputError", "Segmenter", "Session", "VideoError", "WeightsError", "__version__",
+    "load", "load_marker", "open_video", "segment",
 ]  # fmt: skip
 
 _HEAVY = {
+    "Box": "devos.engine.marker",
+    "Click": "devos.engine.marker",
     "Frame": "devos.frames",
     "FrameSize": "devos.frames",
+    "Marked": "devos.engine.marker",
+    "Marker": "devos.engine.marker",
     "MaskFrame": "devos.frames",
     "ObjectScore": "devos.frames",
     "Segmenter": "devos.engine.segmenter",
     "Session": "devos.engine.session",
     "load": "devos.engine.segmenter",
+    "load_marker": "devos.engine.click_models",
     "open_video": "devos.io.videos",
     "segment": "devos.pipeline.segment",
 }

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from devos.cli import ablate, bench, data, demo, doctor, evaluate, export, figure, info, segment, submit, train
+from devos.cli import ablate, bench, data, demo, doctor, evaluate, export, figure, info, mark, segment, submit, train
 from devos.errors import DevosError
 
 BAD_INPUT = 2
@@ -43,6 +43,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(segment.segment)
+app.command()(mark.mark)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(info.info)

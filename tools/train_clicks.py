@@ -1,0 +1,40 @@
+"""Train the head that answers clicks, on one CPU thread; killed, the same command goes on from its checkpoint.
+
+    python tools/train_clicks.py --data DATA -o runs/clicks
+
+DATA: photos with masks in `static`, videos in DAVIS's layout in `video-train` and, if there are any, `video-sbi`. The
+backbone is that of devos-t and stays as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from devos.data.click_samples import click_data
+from devos.engine.segmenter import find_weights
+from devos.model.checkpoint import load_weights
+from devos.training.clicks import ClickTraining, train_clicks
+from devos.training.run import keep_freed_memory
+
+
+def main() -> None:
+    """Read the options, train, write the checkpoint."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", "-o", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=ClickTraining.num_steps)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    keep_freed_memory()
+    net, _ = load_weights(find_weights("devos-t")[0])
+    backbone = net.image_encoder.backbone.to(memory_format=torch.channels_last)
+    config = ClickTraining(num_steps=options.steps)
+    train_clicks(config, backbone, click_data(options.data, held_out=False), options.out)
+
+
+if __name__ == "__main__":
+    main()
