@@ -1,9 +1,10 @@
 """What can go wrong, as one small tree.
 
-    DevosError                 anything that the person at the keyboard can mend; one line, exit code 2
+    DevosError                 anything that the person at the keyboard can mend; exit code 2
     +-- InputError             a video, a frame, a mask or a folder is not what was expected
     |   +-- VideoError         not there, not a video, empty, or a frame of it cannot be read
     |   +-- MaskError          not a mask, of another size, empty, or for a frame that is not there
+    |   +-- ListedError        a data set does not lie as expected, or much of it is wrong: several lines, shown as such
     +-- OutputError            the place to write to is taken, full or not writable
     +-- WeightsError           weights are missing, damaged, or of another model
     +-- OptionError            two options exclude each other, or a value is out of range
@@ -29,6 +30,10 @@ class VideoError(InputError):
 
 class MaskError(InputError):
     """A mask is not a mask, has another size, is empty, or belongs to no frame."""
+
+
+class ListedError(InputError):
+    """A message that is a tree or a list of what was found; its lines are shown as they are."""
 
 
 class OutputError(DevosError):

@@ -8,6 +8,7 @@ import pytest
 
 import devos as package
 from devos.cli import main
+from devos.errors import InputError, ListedError
 
 
 def test_the_parser_needs_no_heavy_package():
@@ -42,6 +43,28 @@ def test_the_version_is_printed(devos):
 
 def test_an_unknown_option_is_exit_code_2(devos):
     assert devos("segment", "--nonsense").exit_code == 2
+
+
+@pytest.mark.parametrize(("error", "words"), [
+    (InputError("found this;\n  give that"), "error: found this; give that\n"),
+    (ListedError("wrong\nexpected:\n  ROOT/\n    a/"), "error: wrong\nexpected:\n  ROOT/\n    a/\n"),
+    (PermissionError(13, "Permission denied", "/data/a.png"), "error: /data/a.png: Permission denied; see"),
+    (OSError(28, "No space left on device"), "error: No space left on device; see"),
+    (MemoryError(), "error: out of memory; close"),
+])  # fmt: skip
+def test_what_the_user_can_mend_is_a_line_or_a_list_with_exit_code_2_from_any_command(devos, monkeypatch, error, words):
+    def fail():
+        raise error
+
+    monkeypatch.setattr("devos.pipeline.checkup.check_everything", fail)
+    result = devos("doctor")
+    assert result.exit_code == 2 and result.stdout == "" and result.stderr.startswith(words)
+
+
+def test_a_bug_keeps_its_traceback(devos, monkeypatch):
+    monkeypatch.setattr("devos.pipeline.checkup.check_everything", lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        devos("doctor")
 
 
 def test_all_that_the_package_promises_is_there():

@@ -214,10 +214,10 @@ def test_a_cache_that_cannot_be_written_does_not_keep_from_scoring(folder):
 
 
 def test_nothing_is_left_half_written(folder, monkeypatch):
-    def fail(content: object, file: object) -> None:
+    def fail(path: Path, target: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(cache.json, "dump", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     score(folder)
     assert [path for path in (folder / "cache").rglob("*") if path.is_file()] == []
 

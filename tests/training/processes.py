@@ -26,6 +26,7 @@ import devos.training.checkpoints as checkpoints
 from conftest import build_small_backbone  # beside this file, which is run as a program
 from devos.data.batching import Batches
 from devos.data.catalog import find_videos
+from devos.errors import DevosError, InputError
 from devos.model.checkpoint import save_weights
 from devos.model.config import PRESETS, ModelConfig
 from devos.model.devos import DeVOS
@@ -80,8 +81,18 @@ def work(home: Path, job: dict[str, Any]) -> None:
             trainer.restore(load_checkpoint(out / CHECKPOINT_FILE))
         if job.get("kill") == "writing" and world.first:
             checkpoints.torch.save = stall_in_the_second(out)
-        batches = Batches(config.clips, find_videos(home / "videos"), (), shard=world.shard)
+        make = Batches if job.get("fails") != world.rank else Unreadable
+        batches = make(config.clips, find_videos(home / "videos"), (), shard=world.shard)
         train(trainer, batches, out, workers=job.get("workers", 0))
+
+
+class Unreadable(Batches):
+    """Its fourth batch cannot be made."""
+
+    def __getitem__(self, index: int) -> Any:
+        if index == 3:
+            raise InputError("ant/00003.jpg cannot be read; fetch it again")
+        return super().__getitem__(index)
 
 
 def stall_in_the_second(out: Path) -> Any:
@@ -117,6 +128,9 @@ def start(home: Path, job: dict[str, Any]) -> list[int]:
                 code = 0
             except Stopped as stop:
                 code = 128 + stop.number
+            except DevosError as error:
+                code = 2
+                (home / f"{job['out']}-{rank}").write_text(f"{type(error).__name__}: {error}")
             finally:
                 if code == 1:
                     import traceback
@@ -147,6 +161,7 @@ def run(home: Path, job: dict[str, Any]) -> None:
             os.killpg(pid, number)
     codes = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
     expected = [{"SIGKILL": -signal.SIGKILL, "SIGTERM": 128 + signal.SIGTERM}[number.name] if "kill" in job else 0]
+    expected = [2] if "fails" in job else expected
     if codes != expected * len(pids):
         sys.exit(f"{job}: the processes ended with {codes}, expected {expected}")
 

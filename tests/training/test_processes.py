@@ -31,6 +31,7 @@ JOBS = (
     # To gather a network that is shared out is slow: one checkpoint before the kill, and one at the end.
     {"out": "sharded-2", "world": 2, "sharded": True, "every": 3, "kill": 4},
     {"out": "sharded-2", "world": 2, "sharded": True, "every": 3},
+    {"out": "fails-2", "world": 2, "workers": 1, "fails": 1},
     {"out": "phases-1", "world": 1, "recipe": "debug"},
     {"out": "phases-2", "world": 2, "recipe": "debug"},
 )
@@ -103,6 +104,12 @@ def test_asked_to_stop_with_all_that_they_started_processes_agree_on_the_step_af
     """As torchrun asks when it is asked itself; those that make clips go on until the step is done."""
     assert states_equal(ran.state("whole-2"), ran.state("asked-2")), f"asked at {ran.killed_at['asked-2']}"
     assert ran.log("asked-2", "step") == [1, 2, 3, 4, 5, 6]
+
+
+def test_where_one_process_fails_all_end_and_only_that_one_says_why(ran):
+    said = [(ran.home / f"fails-2-{rank}").read_text() for rank in (0, 1)]
+    assert said[1] == "InputError: ant/00003.jpg cannot be read; fetch it again"
+    assert said[0].startswith("AnotherFailedError: ")
 
 
 def test_killed_while_it_writes_a_checkpoint_a_run_has_the_one_before(ran, states_equal):

@@ -142,15 +142,15 @@ def _table_1(
     from devos.training.distributed import joined
     from devos.training.recipes.recipe import parts_of
 
-    if init is None:
-        raise OptionError(
-            "table1 goes on from the weights of pretrain, of any of the three sizes; give them with --init"
-        )
-    budget = replace(budget, model=read_weights(init).config.name)
-    named = places.name_places(sources)
-    places.check_names(TABLE_1, parts_of(phase for name in VARIANTS for phase in phases_of(name, 0, budget)), named)
-    compute = Compute(precision=precision)
     with joined() as world:
+        if init is None:
+            raise OptionError(
+                "table1 goes on from the weights of pretrain, of any of the three sizes; give them with --init"
+            )
+        budget = replace(budget, model=read_weights(init).config.name)
+        named = places.name_places(sources)
+        places.check_names(TABLE_1, parts_of(phase for name in VARIANTS for phase in phases_of(name, 0, budget)), named)
+        compute = Compute(precision=precision)
         tell = say if world.first else _say_nothing
         opened = places.open_places(named, world=world, workers=workers, tell=tell)
         means = Means(device=str(world.device(choose_device(device))), compute=compute, world=world, workers=workers)

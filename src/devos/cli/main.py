@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from devos.cli import ablate, bench, data, demo, doctor, evaluate, export, figure, info, mark, segment, submit, train
-from devos.errors import DevosError
+from devos.cli.failures import explain, is_told_elsewhere, leave_others
 
 BAD_INPUT = 2
 """Exit code where the user can mend what is wrong, also of a command line that cannot be parsed."""
@@ -26,11 +26,16 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except DevosError as error:
-            typer.echo(f"error: {' '.join(str(error).split())}", err=True)
-            raise typer.Exit(BAD_INPUT) from None
         except KeyboardInterrupt:
             raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            told = explain(error)
+            if told is None:
+                raise
+            if not is_told_elsewhere(error):
+                typer.echo(f"error: {told}", err=True)
+            leave_others(BAD_INPUT)
+            raise typer.Exit(BAD_INPUT) from None
 
 
 app = typer.Typer(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -69,58 +70,68 @@ def train(
     validate: _Validate = None,
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of the network.")] = 1,
     workers: _Workers = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that train together here, one for each GPU.")] = 1,
 ) -> None:
     """Train, with a checkpoint in OUT from which the same command goes on; prints the weights as JSON.
 
-    A recipe of several phases has a folder for each in OUT. On several GPUs or machines:
-    torchrun --nproc-per-node 4 -m devos train RECIPE ...
+    A recipe of several phases has a folder for each in OUT. On several machines:
+    torchrun --nnodes 2 --nproc-per-node 4 ... -m devos train RECIPE ...
     """
+    if processes > 1:
+        from devos.training.launching import is_started, launch
+
+        if not is_started():
+            raise typer.Exit(launch(processes, sys.argv[1:]))
     import torch
 
     from devos.engine.segmenter import released_weights
     from devos.training import places
     from devos.training.compute import Compute
+    from devos.training.distributed import joined
     from devos.training.phases import plan
     from devos.training.recipes.book import find_recipe
     from devos.training.recipes.recipe import parts_of
+    from devos.training.stopping import Stopped
 
     torch.set_num_threads(threads)
-    chosen = find_recipe(recipe)
-    phases = chosen.configure(model=model, steps=steps, size=size, seed=seed)
-    compute = Compute(precision=precision, accumulate=accumulate, sharded=sharded, compiled=compiled)
-    named = places.name_places(source or (), data, videos, photos)
-    places.check_names(chosen.name, parts_of(phases), named)
-    job = plan(chosen, phases, out, init, [path for path, _ in released_weights().values()])
-    _run(job, named, compute, device, validate, workers=workers, strict=strict)
+    try:
+        with joined() as world:
+            chosen = find_recipe(recipe)
+            phases = chosen.configure(model=model, steps=steps, size=size, seed=seed)
+            compute = Compute(precision=precision, accumulate=accumulate, sharded=sharded, compiled=compiled)
+            named = places.name_places(source or (), data, videos, photos)
+            places.check_names(chosen.name, parts_of(phases), named)
+            job = plan(chosen, phases, out, init, [path for path, _ in released_weights().values()])
+            weights, sources = _run(job, named, compute, device, validate, world, workers=workers, strict=strict)
+    except Stopped as stop:
+        raise typer.Exit(128 + stop.number) from None
+    if world.first:
+        typer.echo(json.dumps(summarise(job, weights, sources)))
 
 
-def _run(job: Job, named: Places, compute: Compute, device: str, validate: Path | None, *, workers: int,
-         strict: bool) -> None:  # fmt: skip
+def _run(job: Job, named: Places, compute: Compute, device: str, validate: Path | None, world: World, *, workers: int,
+         strict: bool) -> tuple[Path, Sources]:  # fmt: skip
     """Every phase in turn, in however many processes were started; the first of them speaks for all."""
     from devos.engine.segmenter import choose_device
     from devos.training import places
     from devos.training import run as running
-    from devos.training.distributed import joined
 
     running.keep_freed_memory()
-    with joined() as world:
-        place = world.device(choose_device(device))
-        tell = say if world.first else _say_nothing
-        scorer = None if validate is None else validator(validate, place)
-        sources = places.open_places(named, world=world, workers=workers, strict=strict, tell=tell)
+    place = world.device(choose_device(device))
+    tell = say if world.first else _say_nothing
+    scorer = None if validate is None else validator(validate, place)
+    sources = places.open_places(named, world=world, workers=workers, strict=strict, tell=tell)
 
-        def prepare(phase: Phase, home: Path, weights: Path | None) -> Run:
-            return running.prepare(phase.config, home, sources, init=weights, device=str(place), compute=compute,
-                                   world=world)  # fmt: skip
+    def prepare(phase: Phase, home: Path, weights: Path | None) -> Run:
+        return running.prepare(phase.config, home, sources, init=weights, device=str(place), compute=compute,
+                               world=world)  # fmt: skip
 
-        def finish(phase: Phase, run: Run | None) -> None:
-            tell(headline(job, phase, world))
-            if run is not None:
-                _finish(run, world, workers, scorer)
+    def finish(phase: Phase, run: Run | None) -> None:
+        tell(headline(job, phase, world))
+        if run is not None:
+            _finish(run, world, workers, scorer)
 
-        weights = job.run(prepare, finish, world)
-    if world.first:
-        typer.echo(json.dumps(summarise(job, weights, sources)))
+    return job.run(prepare, finish, world), sources
 
 
 def headline(job: Job, phase: Phase, world: World) -> str:
@@ -159,7 +170,7 @@ def summarise(job: Job, weights: Path, sources: Sources) -> dict[str, object]:
 def _finish(run: Run, world: World, workers: int, validate: Validate | None) -> None:
     """Train to the end, or until stopped; the first process speaks for all."""
     from devos.training.board import available
-    from devos.training.loop import CHECKPOINT_FILE, Stopped
+    from devos.training.loop import CHECKPOINT_FILE
 
     tell = say if world.first else _say_nothing
     if run.resumed_at is not None:
@@ -170,10 +181,8 @@ def _finish(run: Run, world: World, workers: int, validate: Validate | None) -> 
         )
     try:
         run.to_the_end(workers=workers, watch=report, validate=validate, board=available())
-    except KeyboardInterrupt as stop:
+    except KeyboardInterrupt:
         tell(f"stopped at step {run.trainer.step}; the same command goes on from there")
-        if isinstance(stop, Stopped):
-            raise typer.Exit(128 + stop.number) from None
         raise
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from devos.user_cache import user_cache
+from devos.whole_files import keep_text
 
 
 def default_cache() -> Path:
@@ -40,14 +39,7 @@ class FactCache:
 
     def keep(self, key: str, facts: Any) -> None:
         """Keep facts. That they cannot be written is no reason to fail: the files are read again next time."""
-        path = self._path(key)
-        with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Each process writes a file of its own, so that several can start at once; the last to finish wins.
-            handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(facts, file)
-            Path(temporary).replace(path)
+        keep_text(self._path(key), json.dumps(facts))
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"

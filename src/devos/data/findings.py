@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from devos.errors import InputError
+from devos.errors import ListedError
 
 
 class Kind(StrEnum):
@@ -84,11 +84,11 @@ class Findings:
         return lines
 
     def refuse(self) -> None:
-        """InputError with all lines if anything is left out: what `--strict` asks for."""
+        """ListedError with all lines if anything is left out: what `--strict` asks for."""
         if self.left_out:
-            raise InputError("\n".join([*self.lines(most=20), "mend or remove them, or train without --strict"]))
+            raise ListedError("\n".join([*self.lines(most=20), "mend or remove them, or train without --strict"]))
 
     def refuse_if_none_is_left(self) -> None:
-        """InputError with all lines if nothing can be trained on."""
+        """ListedError with all lines if nothing can be trained on."""
         if self.num_used == 0:
-            raise InputError("\n".join([*self.lines(most=20), f"{self.source} has no {self.noun} to train on"]))
+            raise ListedError("\n".join([*self.lines(most=20), f"{self.source} has no {self.noun} to train on"]))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from devos.errors import InputError
+from devos.errors import ListedError
 
 _MOST = 6
 """Entries of a folder that are shown."""
 
 
-def misplaced(root: Path, title: str, tree: str, problem: str, marks: Iterable[str] = ()) -> InputError:
+def misplaced(root: Path, title: str, tree: str, problem: str, marks: Iterable[str] = ()) -> ListedError:
     """The error for a root that is not laid out as `tree`.
 
     `marks`: what a right root has one of; where a folder just inside or outside the given one has it, that is said.
@@ -20,7 +20,7 @@ def misplaced(root: Path, title: str, tree: str, problem: str, marks: Iterable[s
     lines += ["found:", *(_indented(_shown(root)) if root.is_dir() else ["  no such folder"])]
     hint = next((home for home in _near(root) if any((home / mark).exists() for mark in marks)), None)
     lines.append(f"give {hint} instead, which looks right" if hint else "rename or move the folders, or name another")
-    return InputError("\n".join(lines))
+    return ListedError("\n".join(lines))
 
 
 def _near(root: Path) -> list[Path]:

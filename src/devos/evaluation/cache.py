@@ -10,10 +10,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from devos.evaluation.rules.meta import Meta
 from devos.evaluation.rules.protocols import Protocol
 from devos.evaluation.rules.quality import ObjectQuality, SequenceScore
 from devos.user_cache import user_cache
+from devos.whole_files import keep_text
 
 FORMAT = 1
 """Of the files. Raise it when what they hold changes."""
@@ -110,19 +108,7 @@ class ScoreCache:
         """Keep a score. That it cannot be written is no reason to fail: the score itself is there."""
         packed = _pack(score)
         entry = {"key": key, "check": _checksum(packed), "score": packed}
-        path = self._path(key)
-        with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # Each writer has a name of its own, so that two never write to one file; the last to finish wins.
-            handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".partial")
-            try:
-                with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    json.dump(entry, file)
-                Path(temporary).replace(path)
-            except BaseException:
-                with suppress(OSError):
-                    Path(temporary).unlink()
-                raise
+        keep_text(self._path(key), json.dumps(entry))
 
     def _path(self, key: str) -> Path:
         return self.folder / key[:2] / f"{key}.json"

@@ -1,50 +1,24 @@
-"""Write files so that no half-written one is ever left: to a temporary name first, renamed once it is whole."""
+"""The files of a run: their names, what writes them bit by bit, and the folder that they go to."""
 
 from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from devos.errors import OutputError
+from devos.whole_files import output_error, partial_path, replacing
+
+__all__ = ["Sink", "output_error", "partial_path", "prepare_output", "replacing", "write_json"]
 
 MASKS_FOLDER = "masks"
 OVERLAY_FILE = "overlay.mp4"
 OBJECTS_FILE = "objects.csv"
 RUN_FILE = "run.json"
-PARTIAL = ".partial"
-"""Stands in the name of a file that is still being written, before its suffix."""
-
-
-def partial_path(path: Path) -> Path:
-    """Where a file is written until it is whole: beside it, so that renaming it is one step."""
-    return path.with_name(f"{path.stem}{PARTIAL}{path.suffix}")
-
-
-def output_error(path: Path, error: OSError) -> OutputError:
-    """One line for what the operating system said."""
-    reason = error.strerror or str(error)
-    return OutputError(f"{path}: cannot be written ({reason}); free some space, or write to another folder")
-
-
-@contextmanager
-def replacing(path: Path) -> Generator[Path, None, None]:
-    """Give a temporary path to write to; it takes the place of `path` at the end, or is removed on any failure."""
-    temporary = partial_path(path)
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        _remove_quietly(temporary)
-        raise output_error(path, error) from error
-    except BaseException:
-        _remove_quietly(temporary)
-        raise
-
 
 _AnySink = TypeVar("_AnySink", bound="Sink")  # typing.Self is beyond the run-time checker of a decorated method
 
@@ -117,8 +91,3 @@ def _remove_earlier_run(directory: Path, inputs: Iterable[str | Path]) -> None:
         path.unlink()
     with suppress(OSError):  # something else is in it, or it is not there
         masks.rmdir()
-
-
-def _remove_quietly(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink(missing_ok=True)

@@ -15,6 +15,7 @@ from torch import Tensor
 from devos.errors import WeightsError
 from devos.model.config import Matching, ModelConfig
 from devos.model.devos import DeVOS
+from devos.whole_files import replacing
 
 FORMAT = 1
 """Raised when the meaning of a weight changes."""
@@ -34,14 +35,15 @@ class Weights:
 
 
 def save_weights(model: DeVOS, path: Path, info: dict[str, Any], *, half: bool = True) -> None:
-    """Write a network's weights, whole or not at all; in half precision unless told otherwise."""
+    """Write a network's weights, whole or not at all, in half precision unless told otherwise; OutputError if the disk
+    refuses.
+    """
     tensors = {name: (t.half() if half and t.is_floating_point() else t).contiguous()
                for name, t in model.state_dict().items()}  # fmt: skip
     about = {"format": FORMAT, "config": asdict(model.config), "info": info}
-    scratch = path.with_suffix(".partial")
     # One key: safetensors writes several in random order, and the same weights should be the same file.
-    save_file(tensors, scratch, {_KEY: json.dumps(about, sort_keys=True)})
-    scratch.replace(path)
+    with replacing(path) as scratch:
+        save_file(tensors, scratch, {_KEY: json.dumps(about, sort_keys=True)})
 
 
 def read_weights(path: Path) -> Weights:

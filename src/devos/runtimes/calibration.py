@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from devos.model.devos import DeVOS
 from devos.model.encoder import EfficientNetLite0, MobileBlock, SameConv
 from devos.model.layers import ResidualBlock
+from devos.whole_files import replacing
 
 FOLDER = Path(str(importlib.resources.files("devos"))) / "weights"
 """Where the tables lie that come with devos."""
@@ -121,7 +122,8 @@ def save_table(path: Path, backbone: EfficientNetLite0, table: Mapping[str, Give
         tensors[f"{name}.range"] = np.array([given.low, given.high], np.float32)
         tensors[f"{name}.mean"] = given.mean.astype(np.float16)
     about = {"backbone_sha256": backbone_sha256(backbone), "source": source}
-    save_file(tensors, path, {_KEY: json.dumps(about, sort_keys=True)})
+    with replacing(path) as temporary:
+        save_file(tensors, temporary, {_KEY: json.dumps(about, sort_keys=True)})
 
 
 def find_table(model: DeVOS) -> dict[str, Given] | None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +25,7 @@ from devos.runtimes.calibration import Given, find_table
 from devos.runtimes.graphs import FOCUSED, INPUTS, OUTPUTS, modules
 from devos.runtimes.int8 import quantise
 from devos.runtimes.sampling import Sampling
+from devos.whole_files import new_folder
 
 Exact = Literal["float32", "int8"]
 """What convolutions compute in; all else is float32."""
@@ -71,21 +70,8 @@ def write_graphs(model: DeVOS, folder: Path, *, sampling: Sampling = "gather", p
     is not set, if what it holds is no export, or if it cannot be written.
     """
     old = _check(folder, overwrite)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
-            manifest = _write(model, scratch, sampling, precision, weights_sha256)
-            scratch.chmod(0o755)
-            if old:
-                shutil.rmtree(folder)
-            scratch.rename(folder)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be written ({error.strerror or error}); "
-                          "free some space, or write to another folder") from error  # fmt: skip
-    return manifest
+    with new_folder(folder, replace=old) as scratch:
+        return _write(model, scratch, sampling, precision, weights_sha256)
 
 
 def _check(folder: Path, overwrite: bool) -> bool:

@@ -18,7 +18,7 @@ from devos.data.sources import Sources
 from devos.errors import OptionError
 from devos.training.compute import Compute
 from devos.training.config import TrainConfig
-from devos.training.loop import loader
+from devos.training.feeding import feeding
 from devos.training.recipes.recipe import Phase
 from devos.training.run import starting_network
 from devos.training.trainer import Trainer
@@ -73,13 +73,14 @@ def measure(
     config = replace(config, clips=replace(config.clips, num_batches=max(count, config.clips.num_batches)))
     batches = Batches(config.clips, sources)
     made, begun = [], 0.0
-    for number, batch in enumerate(loader(batches, 0, workers)):
-        if number < _WARM + _TIMED:
-            made.append(batch)
-        if number == max(1, workers) - 1:  # by now every worker is at work
-            begun = time.perf_counter()
-        if number == count - 1:
-            break
+    with feeding(batches, 0, workers) as fed:
+        for number, batch in enumerate(fed):
+            if number < _WARM + _TIMED:
+                made.append(batch)
+            if number == max(1, workers) - 1:  # by now every worker is at work
+                begun = time.perf_counter()
+            if number == count - 1:
+                break
     clips_s = (time.perf_counter() - begun) / (count - max(1, workers))
     trainer = Trainer(config, starting_network(config, init), device, compute=compute)
     for batch in made[:_WARM]:

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from devos.data.batching import Shard
+from devos.training.ending import ending_together
 from devos.training.sharding import shard
 from devos.training.unroll import Unrolled
 
@@ -76,7 +77,10 @@ ALONE = World()
 
 @contextmanager
 def joined() -> Generator[World, None, None]:
-    """Meet the other processes that torchrun started, and leave them at the end; alone where there was no torchrun."""
+    """Meet the other processes that torchrun started, and leave them at the end; alone where there was no torchrun.
+
+    Where one of them fails, all end: as `ending_together` has it.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield ALONE
         return
@@ -84,13 +88,11 @@ def joined() -> Generator[World, None, None]:
     if torch.cuda.is_available():
         torch.cuda.set_device(world.local_rank)
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=_PATIENCE)
-    try:
-        with warnings.catch_warnings():
-            # Of 1 x 1 filters: one order in memory, which two sets of strides describe.
-            warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-            yield world
-    finally:
-        dist.destroy_process_group()
+    with ending_together(world.rank, world.size), warnings.catch_warnings():
+        # Of 1 x 1 filters: one order in memory, which two sets of strides describe.
+        warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+        yield world
+    dist.destroy_process_group()  # after an error nobody else may be there to leave it with
 
 
 def shared(unrolled: Unrolled, world: World, device: torch.device, sharded: bool) -> nn.Module:

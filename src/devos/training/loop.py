@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from types import FrameType
-
-import cv2
-import torch
-from torch.utils.data import DataLoader
 
 from devos.data.batching import Batch, Batches
-from devos.errors import DevosError
+from devos.io.files import output_error
 from devos.model.checkpoint import save_weights
 from devos.model.devos import DeVOS
 from devos.training.bad_batch import BAD_BATCH_FILE, save_bad_batch
 from devos.training.checkpoints import CHECKPOINT_FILE, save_checkpoint
+from devos.training.feeding import feeding
 from devos.training.progress import Journal, Progress, Tally
 from devos.training.stopping import Stopped, Stopping, listening
 from devos.training.trainer import DivergedError, Figures, Trainer
@@ -39,7 +35,7 @@ def train(trainer: Trainer, batches: Batches, out: Path, *, workers: int = 1,
     log and, with `board`, curves for tensorboard, calls `watch` at each report, and `validate` every `validate_every`
     steps. Raises Stopped after Ctrl-C or SIGTERM, DivergedError where a loss is no number.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    _make(out)
     journal = Journal(trainer, out, watch, board) if trainer.world.first else None
     try:
         with listening(alone=trainer.world.size == 1) as stopping:
@@ -62,24 +58,30 @@ class _Loop:
         """Every step that is left."""
         trainer = self._trainer
         try:
-            for batch, waited in _timed(loader(batches, trainer.step, workers)):
-                try:
-                    figures = trainer.run_step(batch, stop=stopping.number is not None)
-                except DivergedError as error:
-                    self._save()
-                    raise save_bad_batch(error, trainer, batch, batches, self._out) from error
-                self._tally.add(figures, waited)
-                self._after_step(batch, figures)
-                alone = trainer.world.size == 1  # then nobody else has to hear of it first
-                asked = figures.stop or (alone and stopping.number is not None)
-                if asked and trainer.step < trainer.config.num_steps:
-                    self._save()
-                    raise Stopped(stopping.number or signal.SIGTERM)
+            with feeding(batches, trainer.step, workers) as fed:
+                for batch, waited in _timed(fed):
+                    self._take(batch, waited, batches, stopping)
         except BaseException:
             # Several processes save together or not at all, and this one may be alone in its trouble.
             if trainer.steady and trainer.world.size == 1:
                 self._save()
             raise
+
+    def _take(self, batch: Batch, waited: float, batches: Batches, stopping: Stopping) -> None:
+        """One step, and what is due after it."""
+        trainer = self._trainer
+        try:
+            figures = trainer.run_step(batch, stop=stopping.number is not None)
+        except DivergedError as error:
+            self._save()
+            raise save_bad_batch(error, trainer, batch, batches, self._out) from error
+        self._tally.add(figures, waited)
+        self._after_step(batch, figures)
+        alone = trainer.world.size == 1  # then nobody else has to hear of it first
+        asked = figures.stop or (alone and stopping.number is not None)
+        if asked and trainer.step < trainer.config.num_steps:
+            self._save()
+            raise Stopped(stopping.number or signal.SIGTERM)
 
     def _after_step(self, batch: Batch, figures: Figures) -> None:
         """The checkpoint comes last: what a killed run does again, it does from before all of this."""
@@ -112,6 +114,13 @@ class _Loop:
         self._saved = self._trainer.step
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(folder, error) from error
+
+
 def _save_average(trainer: Trainer, path: Path) -> Path:
     averaged = trainer.averaged()
     if trainer.world.first:
@@ -119,46 +128,9 @@ def _save_average(trainer: Trainer, path: Path) -> Path:
     return path
 
 
-def loader(batches: Batches, start: int, workers: int) -> Iterable[Batch]:
-    """The batches from number `start` on, made by so many processes; by this one if there are none."""
-    if workers:
-        # A process that is forked while OpenCV's threads exist waits for them forever.
-        cv2.setNumThreads(1)
-    return DataLoader(
-        batches, batch_size=None, sampler=range(start, len(batches)), num_workers=workers,
-        worker_init_fn=_begin_worker, prefetch_factor=4 if workers else None,
-        generator=torch.Generator(),  # else each resumption would draw from the run's own chance
-    )  # fmt: skip
-
-
-def _begin_worker(_: int) -> None:
-    # Ctrl-C reaches every process of a terminal, and torchrun's SIGTERM too: the step at work still needs its clips.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _outlive_the_first)
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)
-
-
-def _outlive_the_first(number: int, _: FrameType | None) -> None:
-    """The second SIGTERM is the training process's own, which wants this one to end."""
-    signal.signal(number, signal.SIG_DFL)
-
-
-def _timed(items: Iterable[Batch]) -> Iterator[tuple[Batch, float]]:
+def _timed(items: Iterator[Batch]) -> Iterator[tuple[Batch, float]]:
     """Each item, and how long it was waited for."""
-    iterator = iter(items)
-    while True:
-        begun = time.perf_counter()
-        try:
-            item = next(iterator)
-        except StopIteration:
-            return
-        except DevosError as error:
-            raise type(error)(_own_words(str(error))) from error
+    begun = time.perf_counter()
+    for item in items:
         yield item, time.perf_counter() - begun
-
-
-def _own_words(message: str) -> str:
-    """An error's own line, without the traceback that comes with it out of another process."""
-    line = message.strip().splitlines()[-1]
-    return line.split("Error: ", 1)[-1] if message.startswith("Caught ") else message
+        begun = time.perf_counter()

@@ -12,14 +12,13 @@ import hashlib
 import json
 import shutil
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from devos.errors import InputError, OptionError, OutputError
-from devos.io.files import output_error, replacing
+from devos.whole_files import new_folder, replacing
 
 MANIFEST = "manifest.json"
 """In the folder of the archives: what is in them. It is written last."""
@@ -143,20 +142,10 @@ def unpack(folder: Path, to: Path) -> Path:
             raise InputError(f"{path} is missing; copy all {len(shards)} archives beside {MANIFEST}")
         if path.stat().st_size != shard.size or _sha256(path) != shard.sha256:
             raise InputError(f"{path} is damaged: its size or SHA-256 is not what {MANIFEST} says; copy it again")
-    try:
-        to.absolute().parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=to.absolute().parent, prefix=f".{to.name}-"))
-        try:
-            for shard in shards:
-                _extract(folder / shard.file, temporary)
-            shutil.copyfile(folder / MANIFEST, temporary / MANIFEST)
-            temporary.chmod(0o755)
-            temporary.rename(to)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-    except OSError as error:
-        raise output_error(to, error) from error
+    with new_folder(to) as temporary:
+        for shard in shards:
+            _extract(folder / shard.file, temporary)
+        shutil.copyfile(folder / MANIFEST, temporary / MANIFEST)
     return to
 
 
