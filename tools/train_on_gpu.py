@@ -136,7 +136,7 @@ def train(options: argparse.Namespace) -> None:
             run.to_the_end(workers=options.workers, watch=report)
 
     try:
-        job.run(begin, finish, ALONE)
+        job.run(begin, finish, ALONE, sources)
     except KeyboardInterrupt:
         sys.exit("stopped; the same command goes on")
     print(job.result)

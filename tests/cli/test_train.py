@@ -75,9 +75,9 @@ def ask_to_stop(monkeypatch):
     def ask(number):
         run_step = Trainer.run_step
 
-        def interrupted(self, batch, *, stop):
+        def interrupted(self, batch, **told):
             os.kill(os.getpid(), number)
-            return run_step(self, batch, stop=stop)
+            return run_step(self, batch, **told)
 
         monkeypatch.setattr(Trainer, "run_step", interrupted)
         return lambda: monkeypatch.setattr(Trainer, "run_step", run_step)
@@ -113,7 +113,7 @@ def test_debug_runs_all_three_phases_says_how_the_loss_went_and_runs_none_twice(
     assert summary["weights"] == str(tmp_path / "run" / "devos-t.safetensors") and summary["steps"] == 6
     assert [phase["name"] for phase in summary["phases"]] == ["pretrain", "main-1", "main-2"]
     assert "main-1, phase 2 of 3: devos-t, 2 steps" in first.stderr
-    assert "main-2, first steps to last: dice loss" in first.stderr
+    assert "main-2, first steps to last, which are other clips: dice loss" in first.stderr
     for phase in summary["phases"]:
         assert (tmp_path / "run" / phase["name"] / "devos-t.safetensors").is_file()
         assert phase["fell"] == (phase["loss_after"] < phase["loss_before"])

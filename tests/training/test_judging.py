@@ -22,4 +22,5 @@ def test_a_phase_is_judged_on_the_same_clips_before_and_after(config, make_model
     assert nothing.before == pytest.approx(nothing.after) and not nothing.fell
     learnt = judge(phase, sources, start, after, num_batches=2)
     assert learnt.before == pytest.approx(nothing.before) and learnt.fell
-    assert judge(phase, sources, after, start, num_batches=2) == Change(learnt.after, learnt.before)
+    assert judge(phase, sources, after, start, num_batches=2) == Change(learnt.after, learnt.before, learnt.j[::-1])
+    assert all(0 <= j <= 1 for j in learnt.j)

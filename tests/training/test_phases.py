@@ -53,7 +53,7 @@ def run(job, video_root):
             else:
                 made.to_the_end(workers=0)
 
-        assert job.run(make, finish, ALONE) == job.result
+        assert job.run(make, finish, ALONE, sources) == job.result
         return begun
 
     return go

@@ -131,7 +131,7 @@ def _run(job: Job, named: Places, compute: Compute, device: str, validate: Path 
         if run is not None:
             _finish(run, world, workers, scorer)
 
-    return job.run(prepare, finish, world), sources
+    return job.run(prepare, finish, world, sources), sources
 
 
 def headline(job: Job, phase: Phase, world: World) -> str:
@@ -152,17 +152,19 @@ def summarise(job: Job, weights: Path, sources: Sources) -> dict[str, object]:
     phases: list[dict[str, object]] = []
     for phase, losses in zip(job.phases, job.losses(), strict=True):
         say(
-            f"{phase.name}, first steps to last: dice loss {losses.dice[0]:.3f} to {losses.dice[1]:.3f}, "
-            f"J {losses.j[0]:.3f} to {losses.j[1]:.3f}, cross-entropy {losses.entropy[0]:.3f} (of all pixels) to "
-            f"{losses.entropy[1]:.3f} (of the hardest)"
+            f"{phase.name}, first steps to last, which are other clips: dice loss {losses.dice[0]:.3f} to "
+            f"{losses.dice[1]:.3f}, J {losses.j[0]:.3f} to {losses.j[1]:.3f}, cross-entropy {losses.entropy[0]:.3f} "
+            f"(of all pixels) to {losses.entropy[1]:.3f} (of the hardest)"
         )
         phases.append({"name": phase.name, "steps": losses.steps, "dice": losses.dice, "entropy": losses.entropy,
                        "j": losses.j})  # fmt: skip
         if job.judged:
             change = judge(phase, sources, job.before(phase), job.weights(phase), num_batches=job.judged)
-            say(f"{phase.name}, the same clips before and after: loss {change.before:.3f} to {change.after:.3f}: "
+            say(f"{phase.name}, the same clips before and after: J {change.j[0]:.3f} to {change.j[1]:.3f}, loss "
+                f"{change.before:.3f} to {change.after:.3f}: "
                 f"{'it fell' if change.fell else 'it did not fall'}")  # fmt: skip
-            phases[-1] |= {"loss_before": change.before, "loss_after": change.after, "fell": change.fell}
+            phases[-1] |= {"loss_before": change.before, "loss_after": change.after, "fell": change.fell,
+                           "j_before": change.j[0], "j_after": change.j[1]}  # fmt: skip
     steps = sum(phase.config.num_steps for phase in job.phases)
     return {"weights": str(weights), "steps": steps, "phases": phases}
 
@@ -171,10 +173,15 @@ def _finish(run: Run, world: World, workers: int, validate: Validate | None) -> 
     """Train to the end, or until stopped; the first process speaks for all."""
     from devos.training.board import available
     from devos.training.loop import CHECKPOINT_FILE
+    from devos.training.record import LOG_FILE
 
     tell = say if world.first else _say_nothing
+    checkpoint = run.out / CHECKPOINT_FILE
     if run.resumed_at is not None:
-        tell(f"going on from step {run.resumed_at} of {run.out / CHECKPOINT_FILE}")
+        tell(f"going on from step {run.resumed_at} of {checkpoint}")
+    elif (run.out / LOG_FILE).exists():
+        tell(f"an earlier run in {run.out} ended before its first checkpoint: beginning at step 0")
+    tell(f"a checkpoint every minute or so: ended at any time, the same command goes on from {checkpoint}")
     if not available():
         tell(
             f"tensorboard is not installed (pip install 'devos[train]'): the figures are in {run.out / 'log.csv'} only"

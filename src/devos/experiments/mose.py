@@ -118,7 +118,7 @@ def run_variant(
             run.to_the_end(workers=means.workers, watch=losses)
 
     begun = time.perf_counter()
-    weights = job.run(make, finish, world)
+    weights = job.run(make, finish, world, sources)
     minutes = round((time.perf_counter() - begun) / 60, 2)
     result = None
     if world.first:

@@ -23,6 +23,8 @@ class Change:
 
     before: float
     after: float
+    j: tuple[float, float]
+    """Mean J of the same clips, before and after, at stride 4, in [0, 1]."""
 
     @property
     def fell(self) -> bool:
@@ -38,13 +40,12 @@ def judge(phase: Phase, sources: Sources, init: Path | None, weights: Path, *, n
     batches = Batches(phase.config.clips, sources)
     count = min(num_batches, len(batches))
     networks = starting_network(phase.config, init), load_weights(weights)[0]
-    return Change(*(_loss(network, phase, batches, count) for network in networks))
+    (before, j_before), (after, j_after) = (_measure(network, phase, batches, count) for network in networks)
+    return Change(before, after, (j_before, j_after))
 
 
 @torch.no_grad()
-def _loss(network: DeVOS, phase: Phase, batches: Batches, count: int) -> float:
-    losses = []
-    for index in range(count):
-        followed = unroll(network.eval(), batches[index], phase.config, 0)
-        losses.append(float(followed.entropy + followed.dice))
-    return statistics.fmean(losses)
+def _measure(network: DeVOS, phase: Phase, batches: Batches, count: int) -> tuple[float, float]:
+    """Loss and J, the means over the first batches."""
+    followed = [unroll(network.eval(), batches[index], phase.config, 0) for index in range(count)]
+    return statistics.fmean(float(f.entropy + f.dice) for f in followed), statistics.fmean(float(f.j) for f in followed)

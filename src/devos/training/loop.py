@@ -22,6 +22,11 @@ from devos.training.unroll import unroll
 
 __all__ = ["BAD_BATCH_FILE", "CHECKPOINT_FILE", "Progress", "Stopped", "Trainer", "Validate", "train", "unroll"]
 
+CHECKPOINT_S = 60.0
+"""A checkpoint is at most about so old, in seconds, however long a step takes."""
+_SAVING_SHARE = 0.02
+"""Most of the time that is spent to write checkpoints for the clock's sake."""
+
 Validate = Callable[[DeVOS, int], Mapping[str, float]]
 """Scores, by name, of a network with the averaged weights (on the CPU) after a step."""
 
@@ -29,7 +34,8 @@ Validate = Callable[[DeVOS, int], Mapping[str, float]]
 def train(trainer: Trainer, batches: Batches, out: Path, *, workers: int = 1,
           watch: Callable[[Progress], None] | None = None, validate: Validate | None = None,
           board: bool = False) -> Path:  # fmt: skip
-    """Run to the end, or until stopped; `out/checkpoint.pt` is at most `checkpoint_every` steps old. Returns a path.
+    """Run to the end, or until stopped; `out/checkpoint.pt` is at most `checkpoint_every` steps, or about a
+    minute, old. Returns a path.
 
     `batches`: this process's share of each batch, made by `workers` processes of its own. The first process writes the
     log and, with `board`, curves for tensorboard, calls `watch` at each report, and `validate` every `validate_every`
@@ -51,7 +57,7 @@ class _Loop:
 
     def __init__(self, trainer: Trainer, out: Path, journal: Journal | None, validate: Validate | None) -> None:
         self._trainer, self._out, self._journal, self._validate = trainer, out, journal, validate
-        self._saved = trainer.step
+        self._saved, self._saved_at, self._saving_s = trainer.step, time.monotonic(), 0.0
         self._tally = Tally()
 
     def run(self, batches: Batches, workers: int, stopping: Stopping) -> None:
@@ -71,7 +77,7 @@ class _Loop:
         """One step, and what is due after it."""
         trainer = self._trainer
         try:
-            figures = trainer.run_step(batch, stop=stopping.number is not None)
+            figures = trainer.run_step(batch, stop=stopping.number is not None, due=self._is_due())
         except DivergedError as error:
             self._save()
             raise save_bad_batch(error, trainer, batch, batches, self._out) from error
@@ -100,18 +106,24 @@ class _Loop:
                 journal.validated(self._validate(averaged, step), step)
         if step % config.snapshot_every == 0 and not last:  # the last one would be the run's weights once more
             _save_average(self._trainer, self._out / f"{config.model.name}-{step:06d}.safetensors")
-        if last or step % config.checkpoint_every == 0:
+        if last or figures.due or step % config.checkpoint_every == 0:
             self._save()
         self._tally.begun += time.perf_counter() - begun
+
+    def _is_due(self) -> bool:
+        """Whether the last checkpoint is old, by the clock: a minute, or more where it takes long to write one."""
+        return time.monotonic() - self._saved_at > max(CHECKPOINT_S, self._saving_s / _SAVING_SHARE)
 
     def _save(self) -> None:
         """The state of this step, unless it is on the disk already."""
         if self._saved == self._trainer.step:
             return
+        begun = time.monotonic()
         state = self._trainer.state()
         if self._trainer.world.first:
             save_checkpoint(state, self._out / CHECKPOINT_FILE)
-        self._saved = self._trainer.step
+        self._saved, self._saved_at = self._trainer.step, time.monotonic()
+        self._saving_s = self._saved_at - begun
 
 
 def _make(folder: Path) -> None:
@@ -124,7 +136,7 @@ def _make(folder: Path) -> None:
 def _save_average(trainer: Trainer, path: Path) -> Path:
     averaged = trainer.averaged()
     if trainer.world.first:
-        save_weights(averaged, path, {"step": trainer.step, "train": asdict(trainer.config)})
+        save_weights(averaged, path, {"step": trainer.step, "train": asdict(trainer.config), "origin": trainer.origin})
     return path
 
 

@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from devos.data.sources import Sources
 from devos.errors import OptionError, OutputError
 from devos.io.files import replacing
 from devos.model.checkpoint import read_weights
 from devos.training.checkpoints import CHECKPOINT_FILE, check_same_run
 from devos.training.distributed import World
+from devos.training.origin import check_same_origin
 from devos.training.recipes.recipe import Phase, Recipe, Start
 from devos.training.record import LOG_FILE
-from devos.training.run import Run, check_weights
+from devos.training.run import Run, check_weights, shared_origin
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,18 @@ class Job:
         return self.weights(self.phases[number - 1]) if number else self.init
 
     def run(self, prepare: Callable[[Phase, Path, Path | None], Run], finish: Callable[[Phase, Run | None], None],
-            world: World) -> Path:  # fmt: skip
+            world: World, sources: Sources) -> Path:  # fmt: skip
         """Run what is left; returns the weights of the last phase, which lie in `out`.
 
         `prepare`: makes a phase's run for a folder and weights to start from; `finish`: trains it to its end, or takes
-        note of a phase, with None, that was finished before. WeightsError if that one had other settings.
+        note of a phase, with None, that was finished before. WeightsError if that one had other settings, other data
+        than `sources`, or started from other weights.
         """
         for phase in self.phases:
             weights = self.weights(phase)
             if all(world.gathered(is_finished(phase, weights))):
+                origin = shared_origin(phase.config, sources, self.before(phase), world)
+                check_same_origin(read_weights(weights).info.get("origin"), origin, self.home(phase))
                 finish(phase, None)
             else:
                 run = prepare(phase, self.home(phase), self.before(phase))

@@ -22,6 +22,7 @@ from devos.training.compute import PLAIN, Compute
 from devos.training.config import TrainConfig
 from devos.training.distributed import ALONE, World
 from devos.training.loop import Progress, Validate, train
+from devos.training.origin import Origin, check_same_origin, origin_of
 from devos.training.trainer import Trainer
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
@@ -58,16 +59,26 @@ def prepare(
     calls this; `out` is then on a disk that they all see. OptionError, OutputError or WeightsError.
     """
     batches = Batches(config.clips, sources, shard=world.shard)
+    origin = shared_origin(config, sources, init, world)
     checkpoint = out / CHECKPOINT_FILE
     if out.exists() and not out.is_dir():
         raise OutputError(f"{out}: a file, not a folder; name a folder for the checkpoint and the weights")
     resumes = _agreed(checkpoint, world)
     model = starting_network(config, init, resumes)
     seed_everything(config.clips.seed + world.rank)
-    trainer = Trainer(config, model, device, compute=compute, world=world)
+    trainer = Trainer(config, model, device, compute=compute, world=world, origin=origin)
     if resumes:
-        trainer.restore(load_checkpoint(checkpoint))
+        state = load_checkpoint(checkpoint)
+        check_same_origin(state.get("origin"), origin, out)
+        trainer.restore(state)
     return Run(trainer, batches, out, trainer.step if resumes else None)
+
+
+def shared_origin(config: TrainConfig, sources: Sources, init: Path | None, world: World) -> Origin:
+    """What a run depends on beside its settings; the first process reads the data, for all."""
+    origin = world.gathered(origin_of(config, sources, init) if world.first else None)[0]
+    assert origin is not None, "the first process has it"
+    return origin
 
 
 def _agreed(checkpoint: Path, world: World) -> bool:

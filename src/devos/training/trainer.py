@@ -17,6 +17,7 @@ from devos.training.checkpoints import check_same_run, random_states, restore_ra
 from devos.training.compute import PLAIN, Compute, compile_parts, parts_of
 from devos.training.config import TrainConfig
 from devos.training.distributed import ALONE, World, averaging, shared
+from devos.training.origin import Origin
 from devos.training.sharding import is_share, own_part, settle, share_like, whole
 from devos.training.unroll import Unrolled
 
@@ -37,6 +38,8 @@ class Figures:
     """Before it was clipped; not finite where fp16 skipped the step."""
     stop: bool
     """Whether a process was asked to stop."""
+    due: bool
+    """Whether a checkpoint is due, by the clock of a process."""
     predicted: UInt8[Tensor, "clips pairs h4 w4"]
     """The likeliest slot in each cell of frames 1, 2, ... of this process's last clips in the batch."""
 
@@ -46,9 +49,9 @@ class Trainer:
 
     def __init__(
         self, config: TrainConfig, model: DeVOS, device: str | torch.device = "cpu", *,
-        compute: Compute = PLAIN, world: World = ALONE,
+        compute: Compute = PLAIN, world: World = ALONE, origin: Origin | None = None,
     ) -> None:  # fmt: skip
-        self.config, self.compute, self.world = config, compute, world
+        self.config, self.compute, self.world, self.origin = config, compute, world, origin
         self.device = torch.device(device)
         compute.check(len(world.shard.places(config.clips.batch_size)))
         # FSDP2 takes only weights in the usual order.
@@ -66,15 +69,15 @@ class Trainer:
         self.steady = True
         """False while a step changes the weights: what would be saved then is the state of no step."""
 
-    def run_step(self, batch: Batch, *, stop: bool = False) -> Figures:
+    def run_step(self, batch: Batch, *, stop: bool = False, due: bool = False) -> Figures:
         """One optimisation step with this process's share of a batch; DivergedError, with nothing changed, if the loss
-        or (but in fp16, which skips the step) the gradient is not finite. `stop`: tells the other processes.
+        or (but in fp16, which skips the step) the gradient is not finite. `stop`, `due`: told to the other processes.
         """
         rate = self.config.rate_at(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
         self.optimiser.zero_grad(set_to_none=True)
-        (entropy, dice, j, stops), predicted = self._backward(batch, stop)
+        (entropy, dice, j, stops, dues), predicted = self._backward(batch, stop, due)
         self._scaler.unscale_(self.optimiser)
         gradient_norm = self._clip().item()
         if not (math.isfinite(gradient_norm) or self._scaler.is_enabled()):
@@ -86,19 +89,20 @@ class Trainer:
         self._average()
         self.step += 1
         self.steady = True
-        return Figures(entropy, dice, j, gradient_norm, stops > 0, predicted)
+        return Figures(entropy, dice, j, gradient_norm, stops > 0, dues > 0, predicted)
 
-    def _backward(self, batch: Batch, stop: bool) -> tuple[list[float], Tensor]:
+    def _backward(self, batch: Batch, stop: bool, due: bool) -> tuple[list[float], Tensor]:
         """Leave the gradient of the whole batch in the weights. Returns the means over it of cross-entropy, dice loss,
-        J and `stop`, and what was predicted for the last part.
+        J, `stop` and `due`, and what was predicted for the last part.
         """
         count = self.compute.accumulate
-        means, predicted = [0.0] * 4, torch.empty(0)
+        means, predicted = [0.0] * 5, torch.empty(0)
         for number, part in enumerate(parts_of(batch.to(self.device), count), start=1):
             with averaging(self._unrolled, number == count):
                 with self.compute.autocast(self.device):
                     followed = self._unrolled(part, self.step)
-                figures = torch.stack([followed.entropy, followed.dice, followed.j, followed.j.new_tensor(stop)])
+                told = followed.j.new_tensor([stop, due])
+                figures = torch.cat([torch.stack([followed.entropy, followed.dice, followed.j]), told])
                 means = [a + b / count for a, b in zip(means, self.world.mean(figures.detach()).tolist(), strict=True)]
                 # Before the backward pass: some kernels read outside their tensors where a place is no number.
                 self._check_loss(*means[:2])
@@ -134,7 +138,7 @@ class Trainer:
         Which batch comes next is the step itself: clips are made from the seed and their number alone.
         """
         return {
-            "config": asdict(self.config), "compute": asdict(self.compute), "step": self.step,
+            "config": asdict(self.config), "compute": asdict(self.compute), "origin": self.origin, "step": self.step,
             "model": whole(self.model.state_dict()), "average": whole(self.average),
             "start": whole(self._start),
             "optimiser": whole(self.optimiser.state_dict()), "scaler": self._scaler.state_dict(),

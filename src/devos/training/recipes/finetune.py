@@ -35,4 +35,4 @@ def finetune(*, model: ModelConfig = DEVOS_T, num_steps: int = 100, seed: int = 
                        log_every=10)  # fmt: skip
 
 
-RECIPE = Recipe(name="finetune", phases=(("finetune", finetune),), start=Start.SHIPPED)
+RECIPE = Recipe(name="finetune", phases=(("finetune", finetune),), start=Start.SHIPPED, judged=4)
