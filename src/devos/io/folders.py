@@ -50,8 +50,15 @@ class FrameFolder(VideoReader):
             raise VideoError(f"{self.path}: none of the {len(self._files)} pictures in it can be read")
         return common[1]
 
-    def _read(self) -> Generator[Frame, None, None]:
-        for index, file in enumerate(self._files):
+    def _read(self, start: int, stop: int | None) -> Generator[Frame, None, None]:
+        yield from self._frames(range(self.num_frames)[start:stop])
+
+    def _read_backwards(self, start: int, stop: int | None) -> Generator[Frame, None, None]:
+        yield from self._frames(range(self.num_frames)[start:stop][::-1])
+
+    def _frames(self, indices: range) -> Generator[Frame, None, None]:
+        for index in indices:
+            file = self._files[index]
             try:
                 rgb = read_rgb(file)
             except UNREADABLE as error:

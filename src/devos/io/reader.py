@@ -21,7 +21,8 @@ OnSkip = Callable[[str, str], None]
 class VideoReader(ABC):
     """A video whose frames come one by one, in the order they are shown; never held as a whole.
 
-    Each `for` starts again from the first frame. Leaving the `with` closes what is open.
+    Each `for` starts again from the first frame. Leaving the `with` closes what is open. A frame that is left out is
+    told of in each read that comes to it.
     """
 
     path: Path
@@ -44,7 +45,24 @@ class VideoReader(ABC):
 
     def __iter__(self) -> Generator[Frame, None, None]:
         """From the first frame to the last."""
-        frames = self._read()
+        return self.read_range()
+
+    def read_range(self, start: int = 0, stop: int | None = None) -> Generator[Frame, None, None]:
+        """Frames `start` to `stop - 1`, to the end unless `stop` is given: the same frames, to the bit, as in a read
+        from the first one. What lies before them is passed over as the file allows; frames beyond its end are none.
+        """
+        _check_range(start, stop)
+        return self._keep_open(self._read(start, stop))
+
+    def backwards(self, start: int = 0, stop: int | None = None) -> Generator[Frame, None, None]:
+        """The frames of `read_range(start, stop)`, the last one first.
+
+        However long the video, about 256 MB of pictures are held at most.
+        """
+        _check_range(start, stop)
+        return self._keep_open(self._read_backwards(start, stop))
+
+    def _keep_open(self, frames: Generator[Frame, None, None]) -> Generator[Frame, None, None]:
         self._reading.append(frames)
         try:
             yield from frames
@@ -67,8 +85,12 @@ class VideoReader(ABC):
             self._reading.pop().close()
 
     @abstractmethod
-    def _read(self) -> Generator[Frame, None, None]:
-        """Decode from the start."""
+    def _read(self, start: int, stop: int | None) -> Generator[Frame, None, None]:
+        """Decode the frames of a range."""
+
+    @abstractmethod
+    def _read_backwards(self, start: int, stop: int | None) -> Generator[Frame, None, None]:
+        """The same, from its end."""
 
     def _leave_out(self, name: str, reason: str, remedy: str = "replace it") -> None:
         """Go on without a bad frame where that is allowed, else stop with what can be done."""
@@ -86,3 +108,8 @@ class VideoReader(ABC):
                 f"{self.path}: frame {name} is {size}, but the frames before it are {self.size}; "
                 "all frames of a video must have one size"
             )
+
+
+def _check_range(start: int, stop: int | None) -> None:
+    if start < 0 or (stop is not None and stop < start):
+        raise ValueError(f"frames go from 0 on, and none before the first of a range; got {start} to {stop}")
