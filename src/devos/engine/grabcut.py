@@ -66,7 +66,8 @@ def _cut(rgb: UInt8[np.ndarray, "h w 3"], start: UInt8[np.ndarray, "h w"]) -> Bo
 
 
 def _is_object(kinds: UInt8[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
-    return (kinds == cv2.GC_FGD) | (kinds == cv2.GC_PR_FGD)
+    found: np.ndarray = (kinds == cv2.GC_FGD) | (kinds == cv2.GC_PR_FGD)
+    return found
 
 
 def _start(part: Part, size: tuple[int, int], clicks: Sequence[Click], box: Box | None,
@@ -94,10 +95,12 @@ def _start(part: Part, size: tuple[int, int], clicks: Sequence[Click], box: Box 
 def _points(clicks: Sequence[Click], part: Part, size: tuple[int, int]) -> Int64[np.ndarray, "clicks 2"]:
     """Columns and rows of clicks in a part that is seen at `size` (width, height); maybe beyond it."""
     at = np.array([(click.x, click.y) for click in clicks]).reshape(-1, 2)
-    return np.floor((at - part[:2] + 0.5) * np.array(size) / part.size[::-1]).astype(np.int64)
+    found: np.ndarray = np.floor((at - part[:2] + 0.5) * np.array(size) / part.size[::-1])
+    return found.astype(np.int64)
 
 
 def _parts_with(found: Bool[np.ndarray, "h w"], points: Int64[np.ndarray, "points 2"]) -> Bool[np.ndarray, "h w"]:
     """The connected parts that hold one of the points."""
     _, parts = cv2.connectedComponents(found.astype(np.uint8))
-    return np.isin(parts, sorted({int(parts[y, x]) for x, y in points} - {0}))
+    clicked: np.ndarray = np.isin(parts, sorted({int(parts[y, x]) for x, y in points} - {0}))
+    return clicked

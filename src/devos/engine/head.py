@@ -58,7 +58,8 @@ class HeadModel:
             size = _close_size(near.size)
             seen = self._see(near.of(look.rgb), size)
             logits[near.top : near.bottom, near.left : near.right] = self._ask(seen, near, clicks, box, logits > 0)
-        return 1 / (1 + np.exp(-logits))
+        probability: np.ndarray = 1 / (1 + np.exp(-logits))
+        return probability
 
     def _see(self, rgb: UInt8[np.ndarray, "h w 3"], size: FrameSize) -> Seen:
         image = to_tensor(resize_rgb(rgb, size)).to(self.device)

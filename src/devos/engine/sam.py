@@ -21,7 +21,8 @@ from devos.errors import WeightsError
 
 _SIDE = 1024
 """Longer side of the picture as SAM sees it, in pixels, unless the encoder says otherwise."""
-_MEAN, _DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+_MEAN = np.array([123.675, 116.28, 103.53], np.float32)
+_DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
 _MASK_LOGIT = 8.0
 """How sure a mask that is given is said to be."""
 _PROMPTS = ("point_coords", "point_labels")
@@ -108,7 +109,7 @@ def load_sam(encoder: Path, decoder: Path) -> SamPair:
                            "encoder first and the decoder second")  # fmt: skip
     if len(sessions[0].get_inputs()) != 1 or len(sessions[0].get_inputs()[0].shape) not in (3, 4):
         raise WeightsError(f"{encoder} takes no single picture; give the encoder first and the decoder second")
-    return SamPair(*sessions, name=f"{encoder.stem},{decoder.stem}")
+    return SamPair(sessions[0], sessions[1], f"{encoder.stem},{decoder.stem}")
 
 
 def _embedding_name(wanted: list[str]) -> str:
@@ -119,7 +120,7 @@ def _embedding_name(wanted: list[str]) -> str:
 def _normalised(rgb: UInt8[np.ndarray, "h w 3"], side: int) -> Float32[np.ndarray, "1 3 side side"]:
     """By ImageNet's mean and deviation, with zeros to the right and below."""
     square = np.zeros((1, 3, side, side), np.float32)
-    values = (rgb.astype(np.float32) - np.float32(_MEAN)) / np.float32(_DEVIATION)
+    values = (rgb.astype(np.float32) - _MEAN) / _DEVIATION
     square[0, :, : rgb.shape[0], : rgb.shape[1]] = values.transpose(2, 0, 1)
     return square
 
@@ -149,4 +150,5 @@ def _probability(outputs: dict[str, np.ndarray], look: Look, scale: float) -> Fl
         longest = max(look.size)
         enlarged = cv2.resize(logits, (longest, longest), interpolation=cv2.INTER_LINEAR)
         logits = enlarged[: look.size.height, : look.size.width]
-    return (1 / (1 + np.exp(-np.clip(logits, -30, 30)))).astype(np.float32)
+    probability: np.ndarray = 1 / (1 + np.exp(-np.clip(logits, -30, 30)))
+    return probability.astype(np.float32)

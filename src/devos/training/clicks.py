@@ -37,6 +37,8 @@ class ClickTraining:
 
     num_steps: int = 4200
     batch_size: int = 8
+    shapes: tuple[FrameSize, ...] = SHAPES
+    """Of the pictures of a batch, drawn for each."""
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
     warmup_steps: int = 150
@@ -83,7 +85,7 @@ class Batch:
 def make_batch(data: ClickData, config: ClickTraining, step: int) -> tuple[Batch, np.random.Generator]:
     """The batch of a step, always the same, and the generator that goes on from there."""
     rng = np.random.default_rng([config.seed, step])
-    size = SHAPES[int(rng.integers(len(SHAPES)))]
+    size = config.shapes[int(rng.integers(len(config.shapes)))]
     samples = [data.sample(size, rng) for _ in range(config.batch_size)]
     image = torch.from_numpy(np.stack([s.rgb for s in samples])).permute(0, 3, 1, 2).float() / 255
     half = FrameSize(size.height // 2, size.width // 2)
@@ -194,8 +196,9 @@ class ClickTrainer:
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on."""
+        config = {**asdict(self.config), "shapes": [list(shape) for shape in self.config.shapes]}
         return {"step": self.step, "head": self.head.state_dict(), "average": self.average,
-                "optimizer": self.optimizer.state_dict(), "config": asdict(self.config)}  # fmt: skip
+                "optimizer": self.optimizer.state_dict(), "config": config}  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state; the number of steps may be another."""
