@@ -24,8 +24,9 @@ from devos.data.click_samples import SHAPES, ClickData, ClickSample
 from devos.data.clicking import Click, loose_box, next_click, spoil
 from devos.data.clips import VOID
 from devos.frames import FrameSize
+from devos.model.click_weights import save_head
 from devos.model.clicks import ClickHead, Hints
-from devos.training.checkpoints import load_checkpoint, save_checkpoint
+from devos.training.checkpoints import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
 
 _LATER = (0, 0, 0, 1, 2, 4)
 """Clicks between the two answers that are learned from, drawn for each step."""
@@ -213,9 +214,11 @@ def _half() -> torch.autocast:
 
 def train_clicks(config: ClickTraining, backbone: nn.Module, data: ClickData, out: Path,
                  tell: Callable[[str], None] = print) -> ClickTrainer:  # fmt: skip
-    """Train to the last step, from the checkpoint in `out` if there is one."""
+    """Train to the last step, from the checkpoint in `out` if there is one. `out/clicks.safetensors` is the moving average
+    of the weights, as `load_marker` takes it, from the first checkpoint on.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / "checkpoint.pt"
+    checkpoint, weights = out / CHECKPOINT_FILE, out / "clicks.safetensors"
     trainer = ClickTrainer(config, backbone)
     if checkpoint.is_file():
         trainer.restore(load_checkpoint(checkpoint))
@@ -231,4 +234,5 @@ def train_clicks(config: ClickTraining, backbone: nn.Module, data: ClickData, ou
             begun, figures = time.perf_counter(), []
         if trainer.step % config.checkpoint_every == 0 or trainer.step == config.num_steps:
             save_checkpoint(trainer.state(), checkpoint)
+            save_head(trainer.average, weights, backbone, {"train": trainer.state()["config"], "step": trainer.step})
     return trainer
