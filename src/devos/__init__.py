@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from devos.engine.session import Session
     from devos.frames import Frame, FrameSize, MaskFrame, ObjectScore
     from devos.io.videos import open_video
+    from devos.pipeline.project import Project
     from devos.pipeline.segment import segment
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Box", "Click", "DevosError", "Frame", "FrameSize", "InputError", "Marked", "Marker", "MaskError", "MaskFrame",
-    "ObjectScore", "OptionError", "OutputError", "Segmenter", "Session", "VideoError", "WeightsError", "__version__",
-    "load", "load_marker", "open_video", "segment",
+    "ObjectScore", "OptionError", "OutputError", "Project", "Segmenter", "Session", "VideoError", "WeightsError",
+    "__version__", "load", "load_marker", "open_video", "segment",
 ]  # fmt: skip
 
 _HEAVY = {
@@ -33,6 +34,7 @@ _HEAVY = {
     "Marker": "devos.engine.marker",
     "MaskFrame": "devos.frames",
     "ObjectScore": "devos.frames",
+    "Project": "devos.pipeline.project",
     "Segmenter": "devos.engine.segmenter",
     "Session": "devos.engine.session",
     "load": "devos.engine.segmenter",

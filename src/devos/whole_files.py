@@ -33,10 +33,11 @@ def output_error(path: Path, error: OSError) -> OutputError:
 
 
 @contextmanager
-def replacing(path: Path) -> Generator[Path, None, None]:
+def replacing(path: Path, *, durable: bool = False) -> Generator[Path, None, None]:
     """Give a temporary path to write to; it takes the place of `path` at the end, or is removed on any failure.
 
-    OutputError if the disk refuses, also where a library has an error of its own for that.
+    OutputError if the disk refuses, also where a library has an error of its own for that. `durable`: it is on the
+    disk, whatever happens to the power, before this returns.
     """
     temporary = partial_path(path)
     try:
@@ -44,13 +45,28 @@ def replacing(path: Path) -> Generator[Path, None, None]:
         yield temporary
         if temporary.stat().st_mode != rights:  # some libraries write a private file and rename it
             temporary.chmod(rights)
+        if durable:
+            sync(temporary)
         temporary.replace(path)
+        if durable:
+            sync(path.parent)
     except BaseException as error:
         _remove_quietly(temporary)
         refusal = disk_error(error) if isinstance(error, Exception) else None
         if refusal is None:
             raise
         raise output_error(path, refusal) from error
+
+
+def sync(path: Path) -> None:
+    """Return when a file, or the names in a folder, are on the disk. OSError as the system has it."""
+    if os.name == "nt" and path.is_dir():  # Windows syncs no folders
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() or os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def keep_text(path: Path, text: str) -> None:

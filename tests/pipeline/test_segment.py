@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 
 import devos
-from devos.engine.session import Session
+from devos.engine.session import Answer, Session
 from devos.errors import OptionError, OutputError, VideoError
-from devos.frames import Frame, FrameSize, MaskFrame
+from devos.frames import Frame, FrameSize
 from devos.io import MaskFolder, VideoReader
 
 
@@ -101,11 +101,11 @@ def test_only_bad_frames_before_the_end_of_the_results_are_told_of(segmenter, cl
     assert summary.num_frames == 6
     advance = Session.advance
 
-    def fail_on_f4(session, frame, labels):
+    def fail_on_f4(session, frame, labels, **given):
         if frame.frame.name == "f4":
             time.sleep(0.2)  # f6 was found to be bad by now
             raise RuntimeError("no memory")
-        return advance(session, frame, labels)
+        return advance(session, frame, labels, **given)
 
     monkeypatch.setattr(Session, "advance", fail_on_f4)
     with pytest.raises(RuntimeError, match="no memory"):
@@ -122,7 +122,7 @@ def test_what_cannot_be_written_ends_the_run_and_the_frames_before_are_whole(
     def fill_the_disk(folder, masks):
         if masks.index == 3:
             raise OutputError("the disk is full")
-        write(folder, masks)
+        return write(folder, masks)
 
     monkeypatch.setattr(MaskFolder, "write", fill_the_disk)
     with pytest.raises(OutputError, match="the disk is full"):
@@ -149,20 +149,20 @@ def test_however_long_the_video_few_of_its_frames_are_held(segmenter, clip, tmp_
 
     follow = Session.advance
 
-    def advance(session, prepared, labels):
+    def advance(session, prepared, labels, **given):
         nonlocal most
         if labels is not None:
-            return follow(session, prepared, labels)
+            return follow(session, prepared, labels, **given)
         pause("the network")
         most = max(most, len(living))
         frame = prepared.frame
-        masks = MaskFrame(frame.index, frame.time_s, frame.name, np.zeros((64, 96), np.uint16), ())
-        return lambda: masks
+        return Answer(frame, None, (), None, ())
 
     film = Film(clip / "clip.mp4", skip_bad_frames=False, on_skip=None)
     monkeypatch.setattr("devos.pipeline.segment.open_video", lambda *_, **__: film)
     monkeypatch.setattr(Session, "advance", advance)
-    monkeypatch.setattr(MaskFolder, "write", lambda *_: pause("writing"))
+    write = MaskFolder.write
+    monkeypatch.setattr(MaskFolder, "write", lambda *given: pause("writing") or write(*given))
     options = {"model": segmenter, "flow": "none", "overlay": False}
     summary = devos.segment(clip / "clip.mp4", clip / "first.png", tmp_path / "out", **options)
     assert summary.num_frames == 60

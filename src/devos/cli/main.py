@@ -6,12 +6,28 @@ A command imports what it needs when it runs: torch takes seconds, and `--help` 
 from __future__ import annotations
 
 import os
+import signal
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from devos.cli import ablate, bench, data, demo, doctor, evaluate, export, figure, info, mark, segment, submit, train
+from devos.cli import (
+    ablate,
+    bench,
+    data,
+    demo,
+    doctor,
+    evaluate,
+    export,
+    figure,
+    info,
+    mark,
+    project,
+    segment,
+    submit,
+    train,
+)
 from devos.cli.failures import explain, is_told_elsewhere, leave_others
 
 BAD_INPUT = 2
@@ -49,6 +65,11 @@ app = typer.Typer(
 )
 app.command()(segment.segment)
 app.command()(mark.mark)
+app.command()(project.status)
+app.command()(project.correct)
+app.command()(project.undo)
+app.command()(project.redo)
+app.command()(project.resume)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(info.info)
@@ -86,4 +107,17 @@ def run() -> None:
     # threads on 2 cores, one of them busy, a video took 11 times as long. Set before torch is loaded, which reads it.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # some microseconds: asleep at once, short waits would cost more
+    _end_as_ctrl_c_does()
     app(prog_name="devos")
+
+
+def _end_as_ctrl_c_does() -> None:
+    """Whoever stops the command, by SIGTERM or by closing its terminal, leaves what is done whole and readable."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup has it ignored
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -24,6 +24,16 @@ Overlay = Annotated[
     bool,
     typer.Option(" /--no-overlay", help="Write masks and table, and no overlay video: faster.", show_default=False),
 ]
+Direction = Annotated[
+    str, typer.Option(help="forward from the masks, backward, or both, which meet between two masked frames.")
+]
+First = Annotated[
+    int | None,
+    typer.Option("--from", metavar="F", help="First frame to write, by its index from 0.", show_default=False),
+]
+Last = Annotated[
+    int | None, typer.Option("--to", metavar="F", help="Last frame to write, by its index from 0.", show_default=False)
+]
 Size = Annotated[int, typer.Option(help="Short side, in pixels, at which the network works.")]
 Flip = Annotated[bool, typer.Option("--flip", help="See each frame mirrored too, and average: twice the time.")]
 Scales = Annotated[
@@ -56,7 +66,13 @@ def segment(
     fps: Annotated[
         float | None, typer.Option(help="Frame rate of a folder of frames; 24 unless given.", show_default=False)
     ] = None,
+    direction: Direction = "forward",
+    first: First = None,
+    last: Last = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run's results in OUT.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was cut off; it ends in the same bytes.")
+    ] = False,
     resize_masks: Annotated[
         bool, typer.Option("--resize-masks", help="Fit masks of another size to the video.")
     ] = False,
@@ -68,15 +84,16 @@ def segment(
 ) -> None:
     """Follow the objects of MASKS through INPUT.
 
-    Writes OUT/masks/FRAME.png, OUT/overlay.mp4, OUT/objects.csv and OUT/run.json; prints a summary as JSON.
+    Writes OUT/masks/FRAME.png, OUT/overlay.mp4, OUT/objects.csv and OUT/run.json; prints a summary as JSON. OUT is a
+    project: devos status, correct, undo and resume go on with it.
     """
     from devos.engine.settings import parse_scales
 
     summary = run_with_bar(
         "following", video, masks, out, model=model, device=device, size=size, memory_every=memory_every, bank=bank,
         fine_bank=fine_bank, focus=focus, flow=flow, flip=flip, scales=parse_scales(scales), runtime=runtime,
-        precision=precision, fps=fps, overwrite=overwrite, resize_masks=resize_masks, snap_masks=snap_masks,
-        skip_bad_frames=skip_bad_frames, overlay=overlay,
+        precision=precision, fps=fps, direction=direction, first=first, last=last, overwrite=overwrite, resume=resume,
+        resize_masks=resize_masks, snap_masks=snap_masks, skip_bad_frames=skip_bad_frames, overlay=overlay,
     )  # fmt: skip
     typer.echo(json.dumps(summary.as_json(), indent=2))
 
@@ -98,7 +115,8 @@ def run_with_bar(what: str, video: Path, masks: Path, out: Path, **options: Any)
         try:
             summary = run(video, masks, out, progress=watch, **options)
         except KeyboardInterrupt:
-            say(f"stopped; {f'the first {num_done} frames are in {out}' if num_done else 'nothing was done yet'}")
+            done = f"{num_done} frames are in {out}; go on with --resume" if num_done else "nothing was done yet"
+            say(f"stopped; {done}")
             raise
     for note in summary.notes:
         say(f"note: {note}")

@@ -29,7 +29,7 @@ _FORMAT = "devos state 1"
 
 @dataclass(frozen=True)
 class State:
-    """All that a session carries from frame to frame: a value, which can be kept, pickled and saved, to come back to."""
+    """All that a session carries from frame to frame: a value, to keep, pickle or save, and to come back to."""
 
     pasts: tuple[Past, ...]
     """For each view of the video what it remembers; one view unless the settings ask for more."""
@@ -59,7 +59,7 @@ class State:
         packing = _Packing()
         shape = packing.pack(self)
         facts = {"format": _FORMAT, "shape": shape, "turned": packing.turned}
-        return save(packing.stored, {"devos": json.dumps(facts)})
+        return bytes(save(packing.stored, {"devos": json.dumps(facts)}))
 
     @staticmethod
     def from_bytes(content: bytes, device: torch.device | str = "cpu") -> State:
@@ -132,7 +132,8 @@ class _Packing:
             return self._names[key]
         name = self._names[key] = f"{len(self.stored):03d}"
         self._held.append(tensor)  # its place in memory must not become another's
-        order = sorted(range(tensor.ndim), key=lambda axis: (-tensor.stride(axis), axis))
+        strides = tensor.stride()
+        order = sorted(range(tensor.ndim), key=lambda axis: (-strides[axis], axis))
         if not tensor.is_contiguous() and tensor.permute(order).is_contiguous():
             self.turned[name] = order
             tensor = tensor.permute(order)

@@ -11,14 +11,17 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from devos.errors import OutputError
-from devos.whole_files import output_error, partial_path, replacing
+from devos.whole_files import output_error, partial_path, replacing, sync
 
-__all__ = ["Sink", "output_error", "partial_path", "prepare_output", "replacing", "write_json"]
+__all__ = ["Sink", "check_output", "output_error", "partial_path", "prepare_output", "replacing", "sync", "write_json"]
 
 MASKS_FOLDER = "masks"
 OVERLAY_FILE = "overlay.mp4"
 OBJECTS_FILE = "objects.csv"
 RUN_FILE = "run.json"
+TIMINGS_FILE = "timings.json"
+PROJECT_FOLDER, LOCK_FILE = "project", "lock"
+"""In a folder of results: what is needed to go on, to correct and to undo."""
 
 _AnySink = TypeVar("_AnySink", bound="Sink")  # typing.Self is beyond the run-time checker of a decorated method
 
@@ -43,35 +46,54 @@ class Sink(ABC):
                 raise
 
 
-def write_json(path: str | Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON object, indented, keys in the order given."""
+def write_json(path: str | Path, content: Mapping[str, Any], *, durable: bool = False) -> None:
+    """Write a JSON object, indented, keys in the order given; `durable` as in `replacing`."""
     path = Path(path)
     text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    with replacing(path) as temporary:
+    with replacing(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def prepare_output(directory: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()) -> None:
-    """Make the folder for the results, or refuse it.
-
-    A folder with anything in it is refused, unless `overwrite`: then what an earlier run wrote is removed, and
-    nothing else is touched. `inputs` are the files and folders of this run; it is an error if one would be removed.
-    """
+def check_output(directory: str | Path, *, overwrite: bool = False) -> None:
+    """OutputError for a folder with anything in it, unless `overwrite`; nothing is changed."""
     directory = Path(directory)
     try:
         if directory.exists() and not directory.is_dir():
             raise OutputError(f"{directory}: a file, not a folder; name a folder for the results")
-        present = sorted(entry.name for entry in directory.iterdir()) if directory.exists() else []
-        if present and not overwrite:
+        if not overwrite and (present := _present(directory)):
             raise OutputError(
                 f"{directory}: already holds {_count_files(directory)} files ({', '.join(present[:3])}"
                 f"{', ...' if len(present) > 3 else ''}); replace them with --overwrite, or name another folder"
             )
-        if present:
+    except OSError as error:
+        raise output_error(directory, error) from error
+
+
+def prepare_output(directory: str | Path, *, overwrite: bool = False, inputs: Iterable[str | Path] = ()) -> None:
+    """Make the folder for the results, or refuse it as `check_output` does.
+
+    With `overwrite` what an earlier run wrote is removed, and nothing else is touched. `inputs` are the files and
+    folders of this run; it is an error if one would be removed.
+    """
+    directory = Path(directory)
+    check_output(directory, overwrite=overwrite)
+    try:
+        if _present(directory):
             _remove_earlier_run(directory, inputs)
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise output_error(directory, error) from error
+
+
+def _present(directory: Path) -> list[str]:
+    """What is in a folder, besides the lock of a run that is about to begin."""
+    if not directory.exists():
+        return []
+    names = sorted(entry.name for entry in directory.iterdir())
+    project = directory / PROJECT_FOLDER
+    if PROJECT_FOLDER in names and project.is_dir() and {entry.name for entry in project.iterdir()} <= {LOCK_FILE}:
+        names.remove(PROJECT_FOLDER)
+    return names
 
 
 def _count_files(directory: Path) -> int:
@@ -80,9 +102,12 @@ def _count_files(directory: Path) -> int:
 
 def _remove_earlier_run(directory: Path, inputs: Iterable[str | Path]) -> None:
     masks = directory / MASKS_FOLDER
-    written = [directory / name for name in (OVERLAY_FILE, OBJECTS_FILE, RUN_FILE)]
+    written = [directory / name for name in (OVERLAY_FILE, OBJECTS_FILE, RUN_FILE, TIMINGS_FILE)]
     doomed = [path for file in written for path in (file, partial_path(file)) if path.is_file()]
     doomed += list(masks.glob("*.png"))
+    project = directory / PROJECT_FOLDER
+    if (project / "project.json").is_file():  # else it is somebody else's folder of that name
+        doomed += [path for path in project.rglob("*") if path.is_file() and path.name != LOCK_FILE]
     going = {path.resolve() for path in (*doomed, masks)}
     for given in inputs:
         if Path(given).resolve() in going:

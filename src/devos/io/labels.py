@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8, UInt16
 from PIL import Image
 
+from devos.errors import InputError
 from devos.io.files import replacing
 
 _MAX_PALETTE_ID = 255
@@ -27,8 +29,8 @@ def davis_palette() -> UInt8[np.ndarray, "256 3"]:
     return palette
 
 
-def write_label_png(path: str | Path, labels: UInt16[np.ndarray, "h w"]) -> None:
-    """Write one label map; the file appears whole or not at all.
+def label_png(labels: UInt16[np.ndarray, "h w"]) -> bytes:
+    """One label map as the content of a PNG file; the same labels are the same bytes.
 
     With ids up to 255 it is an 8-bit indexed PNG whose index is the id, coloured with `davis_palette`; with a higher
     id anywhere on the frame it is a 16-bit grey PNG whose grey is the id.
@@ -39,5 +41,23 @@ def write_label_png(path: str | Path, labels: UInt16[np.ndarray, "h w"]) -> None
         # Labels are runs of one byte: looking for nothing else takes half the time and gives smaller files.
         picture, strategy = Image.fromarray(labels.astype(np.uint8)), zlib.Z_RLE
         picture.putpalette(davis_palette().tobytes())
+    content = io.BytesIO()
+    picture.save(content, format="PNG", compress_type=strategy)
+    return content.getvalue()
+
+
+def write_label_png(path: str | Path, labels: UInt16[np.ndarray, "h w"]) -> bytes:
+    """Write one label map as `label_png` has it; the file appears whole or not at all. Gives its content."""
+    content = label_png(labels)
     with replacing(Path(path)) as temporary:
-        picture.save(temporary, format="PNG", compress_type=strategy)
+        temporary.write_bytes(content)
+    return content
+
+
+def read_label_png(path: str | Path) -> UInt16[np.ndarray, "h w"]:
+    """Labels that `write_label_png` wrote. InputError if the file is damaged or lost."""
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture).astype(np.uint16)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise InputError(f"{path}: a mask that cannot be read ({error}); put it back from a copy") from error

@@ -103,8 +103,10 @@ class GivenMasks(Mapping[int, np.ndarray]):
                 self._held[index] = labels
 
 
-def read_masks(path: str | Path, video: VideoReader, *, resize: bool = False, snap: bool = False) -> GivenMasks:
-    """Read a mask for the first frame, or a folder of masks named as their frames.
+def read_masks(
+    path: str | Path, video: VideoReader, *, resize: bool = False, snap: bool = False, frame: int = 0
+) -> GivenMasks:
+    """Read a mask for one frame, the first unless told, or a folder of masks named as their frames.
 
     Each is a palette PNG (the index is the id), a grey PNG of 8 or 16 bits (the value is the id), a mask of 0 and 255
     or of one bit (object 1), or plain colours on black. With `resize` a mask of another size is brought to the
@@ -114,8 +116,8 @@ def read_masks(path: str | Path, video: VideoReader, *, resize: bool = False, sn
     if not path.exists():
         raise MaskError(f"{path}: no such file or folder; give a mask PNG for the first frame, or a folder of them")
     notes: list[str] = []
-    files = _match_folder(path, video) if path.is_dir() else {0: path}
-    if not path.is_dir():
+    files = _match_folder(path, video) if path.is_dir() else {frame: path}
+    if not path.is_dir() and frame == 0:
         notes += _note_other_frame(path, video)
     checked = {index: _check(file, video.size, resize=resize, snap_edges=snap) for index, file in files.items()}
     tables, how_read = code_tables((mask.path, mask.coding, mask.codes) for mask in checked.values())
@@ -183,11 +185,15 @@ def _example_names(video: VideoReader) -> str:
     return f"named by their number: 00000 to {video.num_frames - 1:05d}"
 
 
+def frame_named(path: Path, video: VideoReader) -> int | None:
+    """The index of the frame that a mask is named after; None if it is named after none."""
+    if video.names is None:
+        return _numbered_frame(path, video)
+    return video.names.index(path.stem) if path.stem in video.names else None
+
+
 def _note_other_frame(path: Path, video: VideoReader) -> list[str]:
-    index = _numbered_frame(path, video) if video.names is None else None
-    if video.names is not None and path.stem in video.names:
-        index = video.names.index(path.stem)
-    if not index:
+    if not frame_named(path, video):
         return []
     return [f"{path.name} is used for the first frame; for frame {path.stem}, put it in a folder and give the folder"]
 

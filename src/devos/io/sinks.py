@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 from devos.frames import MaskFrame, ObjectScore
 from devos.io.files import Sink, output_error, prepare_output, write_json
@@ -31,9 +33,9 @@ class MaskFolder:
         except OSError as error:
             raise output_error(self.directory, error) from error
 
-    def write(self, masks: MaskFrame) -> None:
-        """Write one frame; its file is whole before this returns."""
-        write_label_png(self.directory / f"{masks.name}.png", masks.labels)
+    def write(self, masks: MaskFrame) -> bytes:
+        """Write one frame; its file is whole before this returns. Gives the file's content."""
+        return write_label_png(self.directory / f"{masks.name}.png", masks.labels)
 
     def __enter__(self) -> MaskFolder:
         return self
@@ -53,21 +55,27 @@ class ObjectsTable(Sink):
 
     COLUMNS = ("frame", "index", "object", "presence", "confidence", "area", "x_min", "y_min", "x_max", "y_max")
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, append: bool = False) -> None:
         self.path = Path(path)
+        mode: Literal["a", "w"] = "a" if append and self.path.exists() else "w"
         try:
-            self._file = self.path.open("w", newline="", encoding="utf-8", buffering=1)
+            self._file = self.path.open(mode, newline="", encoding="utf-8", buffering=1)
         except OSError as error:
             raise output_error(self.path, error) from error
-        self._num_bytes = 0
+        self._num_bytes = self._file.tell()
         """Of the frames that are written completely."""
         self._rows = csv.writer(self._file, lineterminator="\n")
-        self._write([self.COLUMNS])
+        if mode == "w":
+            self._write([self.COLUMNS])
 
     def write(self, masks: MaskFrame) -> None:
         """Add the lines of one frame, an object without pixels too."""
         regions = find_regions(masks.labels)
-        self._write([_row(masks, score, regions.get(score.object_id)) for score in masks.scores])
+        self.add(masks.name, masks.index, ((score, regions.get(score.object_id)) for score in masks.scores))
+
+    def add(self, name: str, index: int, objects: Iterable[tuple[ObjectScore, Region | None]]) -> None:
+        """Add the lines of a frame of which it is known how each object does and where it is."""
+        self._write([_row(name, index, score, region) for score, region in objects])
 
     def close(self) -> None:
         """Close the file; a full disk is told here at the latest."""
@@ -89,7 +97,6 @@ class ObjectsTable(Sink):
             raise output_error(self.path, error) from error
 
 
-def _row(masks: MaskFrame, score: ObjectScore, region: Region | None) -> tuple[object, ...]:
+def _row(name: str, index: int, score: ObjectScore, region: Region | None) -> tuple[object, ...]:
     area, *box = region or (0, "", "", "", "")
-    presence, confidence = f"{score.presence:.4f}", f"{score.confidence:.4f}"
-    return (masks.name, masks.index, score.object_id, presence, confidence, area, *box)
+    return (name, index, score.object_id, f"{score.presence:.4f}", f"{score.confidence:.4f}", area, *box)

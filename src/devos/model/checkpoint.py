@@ -32,6 +32,8 @@ class Weights:
     info: dict[str, Any]
     """How they were made: training settings, scores."""
     sha256: str
+    path: Path | None = None
+    """Where they were read from."""
 
 
 def save_weights(model: DeVOS, path: Path, info: dict[str, Any], *, half: bool = True) -> None:
@@ -69,7 +71,7 @@ def read_weights(path: Path) -> Weights:
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} describes a network that this devos cannot build ({error}); it was made by "
                            "another version of devos") from error  # fmt: skip
-    return Weights(config, tensors, info, sha256)
+    return Weights(config, tensors, info, sha256, path)
 
 
 def _config(fields: dict[str, Any]) -> ModelConfig:

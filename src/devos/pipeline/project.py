@@ -1,0 +1,435 @@
+"""A project: a video, what was said of it, its results and its history; opened, changed and run from Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8, UInt16
+
+from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, load, released_weights
+from devos.errors import DevosError, InputError, MaskError, OptionError, WeightsError
+from devos.frames import MaskFrame
+from devos.io import VideoReader, open_video, prepare_output
+from devos.io.files import check_output
+from devos.io.labels import label_png
+from devos.pipeline.follow import Work
+from devos.pipeline.moving import move, remove_objects, settle
+from devos.pipeline.plan import FORWARD, Done, Plan, check_direction, make_plan
+from devos.pipeline.publish import stored_masks
+from devos.pipeline.results import Clock
+from devos.pipeline.running import Progress, RunSummary, frame_label, run_step
+from devos.pipeline.segment import check_range, chosen_segmenter, folder_rate, project_record
+from devos.project.folder import ProjectFolder, require
+from devos.project.history import FINISHED, Annotation, Locks, Removal, Skipped, Step
+from devos.project.record import ProjectRecord, fingerprint, rate_of
+from devos.project.results import ResultTable
+
+Labels = UInt16[np.ndarray, "h w"] | UInt8[np.ndarray, "h w"]
+_Told = Callable[[Progress], None] | None
+_Running = Generator[MaskFrame, None, RunSummary | None]
+"""Gives frames as they come; what it did at its end, None if there was nothing to do."""
+
+
+class Masks(Mapping[int, np.ndarray]):
+    """The labels (uint16, h w, the user's ids) of each frame that has a result, by its index; read when asked for."""
+
+    def __init__(self, folder: ProjectFolder, results: ResultTable) -> None:
+        self._folder, self._results = folder, results
+
+    def __getitem__(self, index: int) -> UInt16[np.ndarray, "h w"]:
+        return stored_masks(self._folder, self._results[index]).labels
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+
+class Project:
+    """What `devos segment` writes, as a thing to go on with: annotate, run, correct, undo; by `create` or `open`.
+
+    Whatever is done is on the disk before it returns, and can be taken back. One process changes a project at a time.
+
+    >>> import devos, numpy as np
+    >>> project = devos.Project.create("out", "clip.mp4", size=64)
+    >>> mask = np.zeros((64, 96), np.uint8)
+    >>> mask[20:44, 10:34] = 1
+    >>> project.annotate(0, mask)
+    >>> sum(1 for masks in project.run())
+    8
+    >>> project.undo().what
+    'follow'
+    """
+
+    def __init__(self, folder: ProjectFolder, video: Path, segmenter: Segmenter | None = None) -> None:
+        self.folder = folder
+        self._video = video
+        self._segmenter = segmenter
+        self.notes: list[str] = []
+        """What the user may want to know of the last thing done; one line each."""
+
+    # making and opening
+
+    @classmethod
+    def create(cls, path: str | Path, video: str | Path, *, model: str | Path | Segmenter = DEFAULT_MODEL,
+               device: str = "auto", fps: float | Fraction | None = None, direction: str = FORWARD,
+               skip_bad_frames: bool = False, overlay: bool = True, overwrite: bool = False,
+               **settings: Any) -> Project:  # fmt: skip
+        """A new project in the folder `path`, about a video of which nothing was said yet.
+
+        `settings`: those of `devos.load`, as in `devos.segment`. Raises a DevosError for whatever the user can mend.
+        """
+        folder, rate = ProjectFolder(path), folder_rate(fps, Path(video))
+        check_direction(direction)
+        segmenter = chosen_segmenter(model, device, settings)
+        choices = {"fps": None if rate is None else str(rate), "direction": direction, "first": None, "last": None,
+                   "resize_masks": False, "snap_masks": False, "skip_bad_frames": skip_bad_frames,
+                   "overlay": overlay}  # fmt: skip
+        with open_video(video, fps=rate, skip_bad_frames=skip_bad_frames) as reader:
+            record = project_record(reader, segmenter, choices)
+        check_output(folder.path, overwrite=overwrite)
+        with folder.writing():
+            prepare_output(folder.path, overwrite=overwrite, inputs=(video,))
+            folder.create(record)
+            folder.history.set_head(0)
+        return cls(folder, Path(video), segmenter)
+
+    @classmethod
+    def open(cls, path: str | Path, *, video: str | Path | None = None, model: Segmenter | None = None) -> Project:
+        """The project in a folder. `video`: where its video is now, if it was moved. InputError if there is none."""
+        folder = require(path)
+        places = [Path(p) for p in (video, folder.record.video.place, folder.record.video.path) if p is not None]
+        found = next((place for place in places if place.exists()), places[0])
+        return cls(folder, found, model)
+
+    @property
+    def record(self) -> ProjectRecord:
+        """What the project is about."""
+        return self.folder.record
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """The network, with the project's settings; loaded when it is first needed."""
+        if self._segmenter is None:
+            self._segmenter = _load_again(self.record)
+        return self._segmenter
+
+    @contextmanager
+    def video(self, on_skip: Callable[[str, str], None] | None = None) -> Iterator[VideoReader]:
+        """The project's video, open; VideoError if it is another one than it was begun with."""
+        record = self.record
+        with open_video(self._video, fps=rate_of(record), skip_bad_frames=record.choices["skip_bad_frames"],
+                        on_skip=on_skip) as reader:  # fmt: skip
+            yield reader
+
+    # what there is
+
+    @property
+    def results(self) -> ResultTable:
+        """Every frame's result now: the mask's file by content, and each object's scores, area and box."""
+        return self.folder.history.results()
+
+    @property
+    def masks(self) -> Masks:
+        """The labels of each frame, by its index."""
+        return Masks(self.folder, self.results)
+
+    def result(self, index: int) -> MaskFrame:
+        """One frame's masks and scores. KeyError if it has none."""
+        return stored_masks(self.folder, self.results[index])
+
+    @property
+    def object_ids(self) -> tuple[int, ...]:
+        """Every object that was named or followed, rising."""
+        steps = list(self.folder.history.steps())
+        said = {i for step in steps for annotation in _still_said(steps, step) for i in annotation.objects}
+        return tuple(sorted(said | set(self.results.object_ids)))
+
+    # saying something
+
+    def annotate(self, frame: int, labels: Labels, *, objects: Collection[int] | None = None, first: int = 0,
+                 last: int | None = None, source: str = "") -> None:  # fmt: skip
+        """Say where objects are on a frame; nothing is followed yet (`run`).
+
+        `labels`: the user's ids at the video's own size; it names the objects that it shows and those in `objects`, of
+        which one without a pixel is not on this frame, and says nothing about others. `first`, `last`: the frames it is
+        meant for. Raises MaskError for a size that does not fit, OptionError for what is locked.
+        """
+        with self.video() as reader, self._writing():
+            said = self._annotation(reader, frame, labels, objects, first, last, source)
+            self.folder.history.begin(Step(0, "annotate", (said,), status=FINISHED))
+
+    def run(self, first: int | None = None, last: int | None = None, *, direction: str | None = None,
+            objects: Collection[int] | None = None, progress: _Told = None) -> _Running:  # fmt: skip
+        """Follow whatever was said and has not been followed since; gives each frame's masks once they are written.
+
+        `first`, `last`: the only frames that may change, both included. `objects`: the only objects. A step that was
+        cut off is gone on with first, so an unbroken run and a resumed one end in the same bytes. Leaving the iteration
+        stops within a frame and loses nothing.
+        """
+        skipped: list[Skipped] = []
+        with self.video(lambda name, reason: skipped.append(Skipped(name, reason))) as reader, self._locked():
+            check_range(reader, first, last)
+            step = self.folder.open_step()
+            if step is None or not step.plan.get("passes") or (first, last, direction, objects) != (None,) * 4:
+                settle(self.folder)
+                step = self._planned("follow", (), reader, direction, first, last, objects)
+            if step is None:
+                return None
+            return (yield from self._work(step, reader, skipped, progress))
+
+    def correct(self, masks: Mapping[int, Labels], *, objects: Collection[int] | None = None,
+                absent: Mapping[int, Collection[int]] | None = None, first: int | None = None, last: int | None = None,
+                direction: str = FORWARD, sources: Mapping[int, Path] | None = None,
+                progress: _Told = None) -> _Running:  # fmt: skip
+        """Say where objects are on some frames, and do again only what follows from it, up to the next frame on which
+        the same object was marked; one step, to be undone as one.
+
+        `masks`: labels by frame index. `objects`: the only ones to take from them; else those whose pixels differ from
+        the result, new ones too. `absent`: objects that are not on a frame. Objects that are not corrected keep every
+        pixel (but on a marked frame those that the mask gives to another), frames outside every byte.
+        """
+        check_direction(direction)
+        skipped: list[Skipped] = []
+        with self.video(lambda name, reason: skipped.append(Skipped(name, reason))) as reader, self._locked():
+            check_range(reader, first, last)
+            settle(self.folder)
+            said = self._said_by(reader, masks, objects, absent or {}, first or 0, last, sources or {})
+            outside = [one.name for one in said if one.frame < (first or 0) or (last is not None and one.frame > last)]
+            if outside:
+                raise MaskError(f"the masks of frames {', '.join(outside[:5])} lie outside --from and --to; leave them "
+                                "out, or widen the range")  # fmt: skip
+            named = {i for one in said for i in one.objects}
+            results = self.results
+            if results and last is None and self._end(results) is None:
+                last = max(*results, *(one.frame for one in said))  # what was never followed waits for its turn
+            step = self._planned("correct", said, reader, direction, first, last, named)
+            if step is None:
+                return None
+            return (yield from self._work(step, reader, skipped, progress))
+
+    def remove(self, objects: Collection[int], first: int = 0, last: int | None = None) -> None:
+        """Take objects out of the results of some frames, both ends included; of all unless told. KeyError-free: an
+        OptionError names an object that there is not, or one that is locked.
+        """
+        with self.video() as reader, self._writing():
+            unknown = set(objects) - set(self.object_ids)
+            if unknown:
+                raise OptionError(f"there is no object {_list(unknown)}; there are {_list(self.object_ids) or 'none'}")
+            self._refuse_locked(objects, ())
+            step = Step(0, "remove", removals=tuple(Removal(i, first, last) for i in sorted(objects)))
+            remove_objects(self.folder, self.folder.history.begin(step))
+            self._published(reader, self.folder.history.head - 1)
+
+    def lock(self, objects: Collection[int] = (), frames: Collection[tuple[int, int]] = (), *,
+             unlock: bool = False) -> None:  # fmt: skip
+        """Lock objects and ranges of frames, so that nothing changes them; or, with `unlock`, let go of them."""
+        with self._writing():
+            now = self.folder.locks()
+            if unlock:
+                locks = Locks(tuple(i for i in now.objects if i not in objects),
+                              tuple(pair for pair in now.frames if pair not in set(frames)))  # fmt: skip
+            else:
+                locks = Locks(tuple(sorted({*now.objects, *objects})), tuple(sorted({*now.frames, *frames})))
+            self.folder.history.begin(Step(0, "lock", locks=locks, status=FINISHED))
+
+    def check_off(self, frames: Collection[int]) -> None:
+        """Say that frames look right: they leave the list of those to look at."""
+        with self._writing():
+            self.folder.history.begin(Step(0, "check", checked=tuple(sorted(frames)), status=FINISHED))
+
+    # going back
+
+    def undo(self) -> Step:
+        """Take the last step back, to the same bytes; gives it. OptionError if there is none."""
+        return self._move(-1)
+
+    def redo(self) -> Step:
+        """Do the step that was taken back last again, to the same bytes; gives it. OptionError if there is none."""
+        return self._move(1)
+
+    def _move(self, by: int) -> Step:
+        with self.video() as reader, self._locked():
+            head, steps = self.folder.history.head, len(self.folder.history)
+            if not 0 <= head + by <= steps:
+                raise OptionError(f"{self.folder.path}: there is nothing to {'undo' if by < 0 else 'redo'}")
+            step = self.folder.history[max(head, head + by)]
+            if by < 0:
+                settle(self.folder)
+            move(self.folder, head + by)
+            self._published(reader, head)
+            return step
+
+    # inside
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The project's lock, with whatever a crash left half-way made whole."""
+        with self.folder.writing():
+            move(self.folder, None)
+            self.notes = []
+            yield
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """The same, for what begins a new step."""
+        with self._locked():
+            settle(self.folder)
+            yield
+
+    def _annotation(self, reader: VideoReader, frame: int, labels: Labels, objects: Collection[int] | None, first: int,
+                    last: int | None, source: str) -> Annotation:  # fmt: skip
+        check_range(reader, frame, None)
+        if labels.shape != tuple(reader.size):
+            raise MaskError(f"the mask for frame {frame_label(reader, frame)} is {labels.shape[1]}x{labels.shape[0]}, "
+                            f"but the video is {reader.size}; draw it on a frame of the video")  # fmt: skip
+        ids = {int(i) for i in np.unique(labels)} - {0}
+        named = tuple(sorted(ids | set(objects or ()) if objects is None else set(objects)))
+        if not named:
+            raise MaskError(f"the mask for frame {frame_label(reader, frame)} names no object; paint each with its id")
+        self._refuse_locked(named, (frame,))
+        own = np.where(np.isin(labels, named), labels, 0).astype(np.uint16)
+        sha256 = self.folder.content.add(label_png(own))
+        return Annotation(frame, frame_label(reader, frame), named, sha256, source, first, last)
+
+    def _refuse_locked(self, objects: Collection[int], frames: Collection[int]) -> None:
+        locks = self.folder.locks()
+        if held := set(objects) & set(locks.objects):
+            raise OptionError(f"object {_list(held)} is locked; unlock it first, or leave it out with --objects")
+        if held := {frame for frame in frames if locks.holds(frame)}:
+            raise OptionError(f"frame {_list(held)} is locked; unlock it first, or leave it out")
+
+    def _said_by(self, reader: VideoReader, masks: Mapping[int, Labels], objects: Collection[int] | None,
+                 absent: Mapping[int, Collection[int]], first: int, last: int | None,
+                 sources: Mapping[int, Path]) -> tuple[Annotation, ...]:  # fmt: skip
+        """Annotations of what differs from the results, or of the objects asked for."""
+        results, said = self.results, []
+        for frame in sorted({*masks, *absent}):
+            labels = np.asarray(masks[frame]) if frame in masks else np.zeros(reader.size, np.uint16)
+            gone = set(absent.get(frame, ()))
+            stored = stored_masks(self.folder, results[frame]).labels if frame in results else None
+            drawn = {int(i) for i in np.unique(labels)} - {0} - gone
+            if objects is not None:
+                named = drawn & set(objects)
+            elif stored is None or stored.shape != labels.shape:
+                named = drawn
+            else:
+                named = {i for i in drawn if not np.array_equal(labels == i, stored == i)}
+            named |= gone
+            if not named:
+                continue
+            source = str(sources[frame]) if frame in sources else ""
+            said.append(self._annotation(reader, frame, labels, named, first, last, source))
+            if stored is not None:
+                self._note_taken(reader, frame, labels, stored, named)
+        if not said:
+            raise MaskError("nothing to correct: the masks are what the results are already; change them, or name the "
+                            "objects to follow again with --objects")  # fmt: skip
+        return tuple(said)
+
+    def _note_taken(self, reader: VideoReader, frame: int, labels: Labels, stored: Labels, named: set[int]) -> None:
+        others = np.isin(labels, list(named)) & (stored > 0) & ~np.isin(stored, list(named))
+        if taken := np.count_nonzero(others):
+            ids = _list({int(i) for i in np.unique(stored[others])})
+            self.notes.append(f"on frame {frame_label(reader, frame)} the mask gives {taken} pixels of object {ids} to "
+                              "another one; what was marked counts there")  # fmt: skip
+
+    def _end(self, results: ResultTable) -> int | None:
+        """The last frame of the video, if it is known: from its file, or since it was walked through."""
+        count, exact = self.record.video.num_frames, self.record.video.exact
+        if exact and count is not None:
+            return count - 1
+        open_ended = any(one.last is None for step in self.folder.history.steps() if step.status == FINISHED
+                         for one in Plan.from_json(step.plan).passes)  # fmt: skip
+        return max(results) if open_ended and results else None
+
+    def todo(self, said: Sequence[Annotation] = (), *, direction: str | None = None, first: int | None = None,
+             last: int | None = None, objects: Collection[int] | None = None) -> Plan:  # fmt: skip
+        """What is to be done: all that follows from what was said, and from `said`, and has not been done since."""
+        history, choices = self.folder.history, self.record.choices
+        steps = list(history.steps())
+        words = [(step.number, one) for step in steps for one in _still_said(steps, step)]
+        words += [(history.head + 1, one) for one in said]
+        done = [
+            Done(step.number, Plan.from_json(step.plan).passes,
+                 None if step.status == FINISHED else {i for i, _ in history.changes(step.number)})
+            for step in steps if step.plan
+        ]  # fmt: skip
+        end = self._end(self.results)
+        last = choices["last"] if last is None else last
+        last = end if last is None else last if end is None else min(last, end)
+        first = choices["first"] if first is None else first
+        return make_plan(words, done, direction=direction or choices["direction"], first=first or 0, last=last,
+                         objects=objects, snapshots=self.folder.snapshots.frames(FORWARD))  # fmt: skip
+
+    def _planned(self, what: str, said: Sequence[Annotation], reader: VideoReader, direction: str | None,
+                 first: int | None, last: int | None, objects: Collection[int] | None) -> Step | None:  # fmt: skip
+        """A new step with its plan; None if there is nothing to do."""
+        if direction is not None:
+            check_direction(direction)
+        plan = self.todo(said, direction=direction, first=first, last=last, objects=objects)
+        if not plan.passes:
+            self.notes.append("there is nothing to follow: all that was marked has been followed already")
+            return None
+        folder = self.folder
+        step = folder.history.begin(Step(0, what, tuple(said), plan=plan.as_json()))
+        begin = plan.first
+        assert begin is not None
+        folder.snapshots.drop(FORWARD, lambda frame: frame > begin)
+        folder.snapshots.drop("backward", lambda _: True)
+        folder.clear_scratch()
+        return step
+
+    def _work(self, step: Step, reader: VideoReader, skipped: list[Skipped],
+              progress: Callable[[Progress], None] | None) -> Generator[MaskFrame, None, RunSummary]:  # fmt: skip
+        if fingerprint(reader.path) != self.record.video.fingerprint:
+            raise InputError(
+                f"{reader.path}: is not the video that {self.folder.path} was begun with; put that one back"
+            )
+        work = Work(self.folder, step, reader, self.segmenter, Clock(), self.record.choices["overlay"], skipped)
+        return (yield from run_step(work, progress or (lambda _: None), self.notes))
+
+    def _published(self, reader: VideoReader, earlier: int) -> None:
+        """Table and overlay as the results are now; they were those after `earlier` steps."""
+        from devos.pipeline.running import settle_files
+
+        settle_files(self.folder, reader, self.folder.history.results(earlier), self.record.choices["overlay"])
+
+
+def _still_said(steps: Sequence[Step], step: Step) -> list[Annotation]:
+    """A step's annotations without what was removed later."""
+    removals = [one for later in steps if later.number > step.number for one in later.removals]
+    said = []
+    for one in step.annotations:
+        gone = {removal.object_id for removal in removals if removal.holds(one.frame)}
+        if objects := tuple(i for i in one.objects if i not in gone):
+            said.append(replace(one, objects=objects))
+    return said
+
+
+def _load_again(record: ProjectRecord) -> Segmenter:
+    """The network that a project was begun with; WeightsError if it is not to be had."""
+    name, sha256 = record.model["name"], record.model["sha256"]
+    released = {wanted: model for model, (_, wanted) in released_weights().items()}
+    model = released.get(sha256) or record.model.get("path") or name
+    segmenter = load(model, device=record.device, **record.settings)
+    with suppress(AttributeError):
+        assert segmenter.weights is not None
+        if segmenter.weights.sha256 != sha256:
+            raise WeightsError(f"{model}: are not the weights that the project was begun with ({str(sha256)[:12]}...); "
+                               "put those back, or begin anew")  # fmt: skip
+    return segmenter
+
+
+def _list(ids: Collection[int]) -> str:
+    return ", ".join(map(str, sorted(ids)))
+
+
+__all__ = ["DevosError", "Masks", "Project"]

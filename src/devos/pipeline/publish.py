@@ -1,0 +1,89 @@
+"""What a person takes away, made from a project's results: the table and the overlay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from devos.frames import Frame, MaskFrame
+from devos.io import ObjectsTable, OverlayVideo, VideoReader
+from devos.io.files import replacing
+from devos.io.labels import read_label_png
+from devos.io.overlay import read_groups
+from devos.project.folder import ProjectFolder
+from devos.project.results import FrameResult, ResultTable
+
+
+def publish(
+    folder: ProjectFolder, reader: VideoReader, before: ResultTable, after: ResultTable, *, overlay: bool
+) -> None:
+    """Make table and overlay those of the results `after`; `before`: of which they were until now."""
+    write_table(folder.table, [after[index] for index in after])
+    if overlay:
+        redraw_overlay(folder, reader, [before[i] for i in before], [after[i] for i in after])
+
+
+def write_table(path: Path, results: Iterable[FrameResult]) -> None:
+    """Write the whole table; whoever reads it sees the old one or the new one."""
+    with replacing(path) as temporary, ObjectsTable(temporary) as table:
+        for result in results:
+            table.add(result.name, result.index, ((one.score, one.region) for one in result.objects))
+
+
+def redraw_overlay(folder: ProjectFolder, reader: VideoReader, before: Sequence[FrameResult],
+                   after: Sequence[FrameResult]) -> None:  # fmt: skip
+    """Make the overlay anew, with all groups of frames taken over from the old one that look as they did."""
+    if not after:
+        folder.overlay.unlink(missing_ok=True)
+        return
+    with OverlayVideo(folder.overlay, reader.fps, reader.size) as overlay:
+        size = overlay.group_size
+        old = read_groups(folder.overlay, size)
+        place = 0
+
+        def same(group: Sequence[FrameResult]) -> Any:
+            nonlocal place
+            coded = next(old, None)
+            earlier = before[place : place + size]
+            place += size
+            is_same = [(one.index, one.mask) for one in earlier] == [(one.index, one.mask) for one in group]
+            return coded if is_same else None
+
+        add_to_overlay(overlay, folder, reader, after, same)
+
+
+def add_to_overlay(overlay: OverlayVideo, folder: ProjectFolder, reader: VideoReader, results: Sequence[FrameResult],
+                   coded: Callable[[Sequence[FrameResult]], Any]) -> None:  # fmt: skip
+    """Add frames to an overlay that has none yet. `coded`: asked for each whole group in turn, gives it as an earlier
+    overlay has it, or None if it must be drawn.
+    """
+    size = overlay.group_size
+    to_draw: list[FrameResult] = []
+    for start in range(0, len(results), size):
+        group = results[start : start + size]
+        taken = coded(group) if len(group) == size else None
+        if taken is None:
+            to_draw += group
+            continue
+        _draw(overlay, folder, reader, to_draw)
+        to_draw = []
+        overlay.copy(taken)
+    _draw(overlay, folder, reader, to_draw)
+
+
+def _draw(overlay: OverlayVideo, folder: ProjectFolder, reader: VideoReader, results: Sequence[FrameResult]) -> None:
+    """Draw frames that follow each other, from what is stored."""
+    if not results:
+        return
+    wanted = {result.index: result for result in results}
+    for frame in reader.read_range(results[0].index, results[-1].index + 1):
+        if frame.index in wanted:
+            overlay.write(frame, stored_masks(folder, wanted[frame.index], frame))
+
+
+def stored_masks(folder: ProjectFolder, result: FrameResult, frame: Frame | None = None) -> MaskFrame:
+    """A result as it was given: labels and scores. The time is the frame's; 0 where none is given."""
+    labels = read_label_png(folder.mask_file(result))
+    time_s = 0.0 if frame is None else frame.time_s
+    return MaskFrame(result.index, time_s, result.name, labels, tuple(one.score for one in result.objects))
