@@ -29,6 +29,7 @@ PURPOSES = {
     "training": "losses, loop, resume, recipes",
     "evaluation": "scores, reports, submissions, figures",
     "pipeline": "the whole job: read, follow, write",
+    "project": "a run's folder: history, results",
     "engine": "a session: one video, its objects",
     "data": "data sets, clips, batches",
     "runtimes": "the network as graphs, beside torch",
