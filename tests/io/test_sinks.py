@@ -228,7 +228,7 @@ def film(path: Path, marked_at: dict[int, int], copy_from: Path | None = None, n
             group = index // 4
             if group < len(groups) and not any(marked // 4 == group for marked in marked_at):
                 if index % 4 == 0:
-                    overlay.copy(groups[group])
+                    overlay.copy(groups[group], 0.0)
                 continue
             labels = np.zeros((32, 49), np.uint16)
             labels[4:20, 3 + marked_at.get(index, 0) : 20] = 1

@@ -139,8 +139,11 @@ def test_however_long_the_video_few_of_its_frames_are_held(segmenter, clip, tmp_
     class Film(VideoReader):
         fps, size, names, num_frames, num_frames_is_exact = Fraction(25), FrameSize(64, 96), None, None, False
 
-        def _read(self):
-            for index in range(60):
+        def _read_backwards(self, start, stop):
+            raise AssertionError
+
+        def _read(self, start, stop):
+            for index in range(start, 60):
                 frame = Frame(index, index / 25, f"{index:05d}", picture.copy())
                 living.add(index)
                 weakref.finalize(frame, living.discard, index)

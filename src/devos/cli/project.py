@@ -10,54 +10,40 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from devos.cli.progress import frame_bar, say
-from devos.cli.segment import First, Last
+from devos.cli.segment import Direction, First, Last, ResizeMasks, SnapMasks
 
 if TYPE_CHECKING:
     from devos.pipeline.project import Project
 
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="A folder that devos segment wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+Masks = Annotated[
+    Path | None, typer.Option("--masks", "-m", help="PNG named as its frame, or folder of such.", show_default=False)
+]
+FrameIndex = Annotated[
+    int | None,
+    typer.Option("--frame", help="The frame that a single mask is for, by its index from 0.", show_default=False),
+]
+_IDS = {"metavar": "ID,ID,...", "show_default": False}
+Objects = Annotated[str, typer.Option(help="Only these objects of the masks; else all that differ.", **_IDS)]
+Absent = Annotated[
+    list[str] | None,
+    typer.Option(metavar="F:ID,ID,...", help="Objects that are not on frame F; may be repeated.", show_default=False),
+]
+Remove = Annotated[str, typer.Option(help="Take these objects out, of all frames or of --from to --to.", **_IDS)]
+Lock = Annotated[str, typer.Option(help="From now on nothing changes these objects.", **_IDS)]
+LockFrames = Annotated[
+    str, typer.Option(metavar="F-F,...", help="From now on nothing changes these frames.", show_default=False)
+]
+Unlock = Annotated[bool, typer.Option("--unlock", help="Let go of what --lock and --lock-frames name.")]
+Video = Annotated[Path | None, typer.Option(help="Where the video is now, if it was moved.", show_default=False)]
 
 
 def correct(
-    out: Out,
-    masks: Annotated[
-        Path | None,
-        typer.Option("--masks", "-m", help="PNG named as its frame, or folder of such.", show_default=False),
-    ] = None,
-    frame: Annotated[
-        int | None, typer.Option(help="The frame that a single mask is for, by its index from 0.", show_default=False)
-    ] = None,
-    objects: Annotated[
-        str, typer.Option(metavar="ID,ID,...", help="Only these objects of the masks; else all that differ.",
-                          show_default=False)
-    ] = "",
-    absent: Annotated[
-        list[str] | None,
-        typer.Option(metavar="F:ID,ID,...", help="Objects that are not on frame F; may be repeated.",
-                     show_default=False),
-    ] = None,
-    remove: Annotated[
-        str, typer.Option(metavar="ID,ID,...", help="Take these objects out, of all frames or of --from to --to.",
-                          show_default=False)
-    ] = "",
-    lock: Annotated[
-        str, typer.Option(metavar="ID,ID,...", help="From now on nothing changes these objects.", show_default=False)
-    ] = "",
-    lock_frames: Annotated[
-        str, typer.Option(metavar="F-F,...", help="From now on nothing changes these frames.", show_default=False)
-    ] = "",
-    unlock: Annotated[bool, typer.Option("--unlock", help="Let go of what --lock and --lock-frames name.")] = False,
-    first: First = None,
-    last: Last = None,
-    direction: Annotated[str, typer.Option(help="Follow from the masks: forward, backward or both.")] = "forward",
-    resize_masks: Annotated[
-        bool, typer.Option("--resize-masks", help="Fit masks of another size to the video.")
-    ] = False,
-    snap_masks: Annotated[bool, typer.Option("--snap-masks", help="Make soft edges of masks hard.")] = False,
-    video: Annotated[
-        Path | None, typer.Option(help="Where the video is now, if it was moved.", show_default=False)
-    ] = None,
+    out: Out, masks: Masks = None, frame: FrameIndex = None, objects: Objects = "", absent: Absent = None,
+    remove: Remove = "", lock: Lock = "", lock_frames: LockFrames = "", unlock: Unlock = False, first: First = None,
+    last: Last = None, direction: Direction = "forward", resize_masks: ResizeMasks = False,
+    snap_masks: SnapMasks = False, video: Video = None,
 ) -> None:  # fmt: skip
     """Correct objects on some frames of OUT, and follow again only what follows from that.
 
@@ -95,14 +81,7 @@ def redo(out: Out, steps: Annotated[int, typer.Option(min=1, help="How many step
     _moved(out, steps, "redo")
 
 
-def resume(
-    out: Out,
-    first: First = None,
-    last: Last = None,
-    video: Annotated[
-        Path | None, typer.Option(help="Where the video is now, if it was moved.", show_default=False)
-    ] = None,
-) -> None:
+def resume(out: Out, first: First = None, last: Last = None, video: Video = None) -> None:
     """Go on with OUT where it was cut off, and follow all that was marked and not followed yet."""
     project = _open(out, video)
     _report(project, _with_bar("following", project, project.run(first, last)))

@@ -34,6 +34,8 @@ First = Annotated[
 Last = Annotated[
     int | None, typer.Option("--to", metavar="F", help="Last frame to write, by its index from 0.", show_default=False)
 ]
+ResizeMasks = Annotated[bool, typer.Option("--resize-masks", help="Fit masks of another size to the video.")]
+SnapMasks = Annotated[bool, typer.Option("--snap-masks", help="Make soft edges of masks hard.")]
 Size = Annotated[int, typer.Option(help="Short side, in pixels, at which the network works.")]
 Flip = Annotated[bool, typer.Option("--flip", help="See each frame mirrored too, and average: twice the time.")]
 Scales = Annotated[
@@ -73,10 +75,8 @@ def segment(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was cut off; it ends in the same bytes.")
     ] = False,
-    resize_masks: Annotated[
-        bool, typer.Option("--resize-masks", help="Fit masks of another size to the video.")
-    ] = False,
-    snap_masks: Annotated[bool, typer.Option("--snap-masks", help="Make soft edges of masks hard.")] = False,
+    resize_masks: ResizeMasks = False,
+    snap_masks: SnapMasks = False,
     skip_bad_frames: Annotated[
         bool, typer.Option("--skip-bad-frames", help="Leave out frames that cannot be read.")
     ] = False,

@@ -85,13 +85,14 @@ class OverlayVideo(Sink):
         if self._num_in_group == self.group_size:
             self._mux(None)
 
-    def copy(self, group: Sequence[Any]) -> None:
+    def copy(self, group: Sequence[Any], first_s: float) -> None:
         """Take over a whole group of frames of an earlier overlay, as `read_groups` gives it.
 
-        An overlay begins with the video's first frame that has a result; so the times of the two must be the same.
+        `first_s`: when the overlay's first frame is shown in the video; the same in the earlier one.
         """
         if self._num_in_group or len(group) != self.group_size:
             raise ValueError(f"only whole groups of {self.group_size} frames are taken over, between others")
+        self._first_s = first_s if self._first_s is None else self._first_s
         try:
             for packet in group:
                 self._next_pts, packet.duration = packet.pts + 1, self._ticks_per_frame

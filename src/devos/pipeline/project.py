@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,17 @@ import numpy as np
 from jaxtyping import UInt8, UInt16
 
 from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, load, released_weights
-from devos.errors import DevosError, InputError, MaskError, OptionError, WeightsError
+from devos.errors import InputError, OptionError, WeightsError
 from devos.frames import MaskFrame
 from devos.io import VideoReader, open_video, prepare_output
 from devos.io.files import check_output
-from devos.io.labels import label_png
 from devos.pipeline.follow import Work
 from devos.pipeline.moving import move, remove_objects, settle
 from devos.pipeline.plan import FORWARD, Done, Plan, check_direction, make_plan
 from devos.pipeline.publish import stored_masks
 from devos.pipeline.results import Clock
-from devos.pipeline.running import Progress, RunSummary, frame_label, run_step
+from devos.pipeline.running import Progress, RunSummary, run_step
+from devos.pipeline.saying import annotation_of, corrections, listed, refuse_locked, still_said
 from devos.pipeline.segment import check_range, chosen_segmenter, folder_rate, project_record
 from devos.project.folder import ProjectFolder, require
 from devos.project.history import FINISHED, Annotation, Locks, Removal, Skipped, Step
@@ -149,7 +148,7 @@ class Project:
     def object_ids(self) -> tuple[int, ...]:
         """Every object that was named or followed, rising."""
         steps = list(self.folder.history.steps())
-        said = {i for step in steps for annotation in _still_said(steps, step) for i in annotation.objects}
+        said = {i for step in steps for annotation in still_said(steps, step) for i in annotation.objects}
         return tuple(sorted(said | set(self.results.object_ids)))
 
     # saying something
@@ -163,7 +162,7 @@ class Project:
         meant for. Raises MaskError for a size that does not fit, OptionError for what is locked.
         """
         with self.video() as reader, self._writing():
-            said = self._annotation(reader, frame, labels, objects, first, last, source)
+            said = annotation_of(self.folder, reader, frame, labels, objects, first, last, source)
             self.folder.history.begin(Step(0, "annotate", (said,), status=FINISHED))
 
     def run(self, first: int | None = None, last: int | None = None, *, direction: str | None = None,
@@ -201,11 +200,8 @@ class Project:
         with self.video(lambda name, reason: skipped.append(Skipped(name, reason))) as reader, self._locked():
             check_range(reader, first, last)
             settle(self.folder)
-            said = self._said_by(reader, masks, objects, absent or {}, first or 0, last, sources or {})
-            outside = [one.name for one in said if one.frame < (first or 0) or (last is not None and one.frame > last)]
-            if outside:
-                raise MaskError(f"the masks of frames {', '.join(outside[:5])} lie outside --from and --to; leave them "
-                                "out, or widen the range")  # fmt: skip
+            said, self.notes = corrections(self.folder, reader, masks, objects, absent or {}, (first or 0, last),
+                                           sources or {})  # fmt: skip
             named = {i for one in said for i in one.objects}
             results = self.results
             if results and last is None and self._end(results) is None:
@@ -222,8 +218,10 @@ class Project:
         with self.video() as reader, self._writing():
             unknown = set(objects) - set(self.object_ids)
             if unknown:
-                raise OptionError(f"there is no object {_list(unknown)}; there are {_list(self.object_ids) or 'none'}")
-            self._refuse_locked(objects, ())
+                raise OptionError(
+                    f"there is no object {listed(unknown)}; there are {listed(self.object_ids) or 'none'}"
+                )
+            refuse_locked(self.folder, objects)
             step = Step(0, "remove", removals=tuple(Removal(i, first, last) for i in sorted(objects)))
             remove_objects(self.folder, self.folder.history.begin(step))
             self._published(reader, self.folder.history.head - 1)
@@ -284,63 +282,6 @@ class Project:
             settle(self.folder)
             yield
 
-    def _annotation(self, reader: VideoReader, frame: int, labels: Labels, objects: Collection[int] | None, first: int,
-                    last: int | None, source: str) -> Annotation:  # fmt: skip
-        check_range(reader, frame, None)
-        if labels.shape != tuple(reader.size):
-            raise MaskError(f"the mask for frame {frame_label(reader, frame)} is {labels.shape[1]}x{labels.shape[0]}, "
-                            f"but the video is {reader.size}; draw it on a frame of the video")  # fmt: skip
-        ids = {int(i) for i in np.unique(labels)} - {0}
-        named = tuple(sorted(ids | set(objects or ()) if objects is None else set(objects)))
-        if not named:
-            raise MaskError(f"the mask for frame {frame_label(reader, frame)} names no object; paint each with its id")
-        self._refuse_locked(named, (frame,))
-        own = np.where(np.isin(labels, named), labels, 0).astype(np.uint16)
-        sha256 = self.folder.content.add(label_png(own))
-        return Annotation(frame, frame_label(reader, frame), named, sha256, source, first, last)
-
-    def _refuse_locked(self, objects: Collection[int], frames: Collection[int]) -> None:
-        locks = self.folder.locks()
-        if held := set(objects) & set(locks.objects):
-            raise OptionError(f"object {_list(held)} is locked; unlock it first, or leave it out with --objects")
-        if held := {frame for frame in frames if locks.holds(frame)}:
-            raise OptionError(f"frame {_list(held)} is locked; unlock it first, or leave it out")
-
-    def _said_by(self, reader: VideoReader, masks: Mapping[int, Labels], objects: Collection[int] | None,
-                 absent: Mapping[int, Collection[int]], first: int, last: int | None,
-                 sources: Mapping[int, Path]) -> tuple[Annotation, ...]:  # fmt: skip
-        """Annotations of what differs from the results, or of the objects asked for."""
-        results, said = self.results, []
-        for frame in sorted({*masks, *absent}):
-            labels = np.asarray(masks[frame]) if frame in masks else np.zeros(reader.size, np.uint16)
-            gone = set(absent.get(frame, ()))
-            stored = stored_masks(self.folder, results[frame]).labels if frame in results else None
-            drawn = {int(i) for i in np.unique(labels)} - {0} - gone
-            if objects is not None:
-                named = drawn & set(objects)
-            elif stored is None or stored.shape != labels.shape:
-                named = drawn
-            else:
-                named = {i for i in drawn if not np.array_equal(labels == i, stored == i)}
-            named |= gone
-            if not named:
-                continue
-            source = str(sources[frame]) if frame in sources else ""
-            said.append(self._annotation(reader, frame, labels, named, first, last, source))
-            if stored is not None:
-                self._note_taken(reader, frame, labels, stored, named)
-        if not said:
-            raise MaskError("nothing to correct: the masks are what the results are already; change them, or name the "
-                            "objects to follow again with --objects")  # fmt: skip
-        return tuple(said)
-
-    def _note_taken(self, reader: VideoReader, frame: int, labels: Labels, stored: Labels, named: set[int]) -> None:
-        others = np.isin(labels, list(named)) & (stored > 0) & ~np.isin(stored, list(named))
-        if taken := np.count_nonzero(others):
-            ids = _list({int(i) for i in np.unique(stored[others])})
-            self.notes.append(f"on frame {frame_label(reader, frame)} the mask gives {taken} pixels of object {ids} to "
-                              "another one; what was marked counts there")  # fmt: skip
-
     def _end(self, results: ResultTable) -> int | None:
         """The last frame of the video, if it is known: from its file, or since it was walked through."""
         count, exact = self.record.video.num_frames, self.record.video.exact
@@ -355,7 +296,7 @@ class Project:
         """What is to be done: all that follows from what was said, and from `said`, and has not been done since."""
         history, choices = self.folder.history, self.record.choices
         steps = list(history.steps())
-        words = [(step.number, one) for step in steps for one in _still_said(steps, step)]
+        words = [(step.number, one) for step in steps for one in still_said(steps, step)]
         words += [(history.head + 1, one) for one in said]
         done = [
             Done(step.number, Plan.from_json(step.plan).passes,
@@ -403,17 +344,6 @@ class Project:
         settle_files(self.folder, reader, self.folder.history.results(earlier), self.record.choices["overlay"])
 
 
-def _still_said(steps: Sequence[Step], step: Step) -> list[Annotation]:
-    """A step's annotations without what was removed later."""
-    removals = [one for later in steps if later.number > step.number for one in later.removals]
-    said = []
-    for one in step.annotations:
-        gone = {removal.object_id for removal in removals if removal.holds(one.frame)}
-        if objects := tuple(i for i in one.objects if i not in gone):
-            said.append(replace(one, objects=objects))
-    return said
-
-
 def _load_again(record: ProjectRecord) -> Segmenter:
     """The network that a project was begun with; WeightsError if it is not to be had."""
     name, sha256 = record.model["name"], record.model["sha256"]
@@ -426,10 +356,3 @@ def _load_again(record: ProjectRecord) -> Segmenter:
             raise WeightsError(f"{model}: are not the weights that the project was begun with ({str(sha256)[:12]}...); "
                                "put those back, or begin anew")  # fmt: skip
     return segmenter
-
-
-def _list(ids: Collection[int]) -> str:
-    return ", ".join(map(str, sorted(ids)))
-
-
-__all__ = ["DevosError", "Masks", "Project"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def add_to_overlay(overlay: OverlayVideo, folder: ProjectFolder, reader: VideoRe
     overlay has it, or None if it must be drawn.
     """
     size = overlay.group_size
+    first_s: float | None = None
     to_draw: list[FrameResult] = []
     for start in range(0, len(results), size):
         group = results[start : start + size]
@@ -68,8 +70,18 @@ def add_to_overlay(overlay: OverlayVideo, folder: ProjectFolder, reader: VideoRe
             continue
         _draw(overlay, folder, reader, to_draw)
         to_draw = []
-        overlay.copy(taken)
+        if first_s is None:
+            first_s = _time_of(reader, results[0].index)
+        overlay.copy(taken, first_s)
     _draw(overlay, folder, reader, to_draw)
+
+
+def _time_of(reader: VideoReader, index: int) -> float:
+    """When a frame is shown."""
+    if index == 0:
+        return 0.0
+    with closing(reader.read_range(index, index + 1)) as frames:
+        return next((frame.time_s for frame in frames), 0.0)
 
 
 def _draw(overlay: OverlayVideo, folder: ProjectFolder, reader: VideoReader, results: Sequence[FrameResult]) -> None:

@@ -78,25 +78,33 @@ def segment(
     >>> print(summary.overlay.as_posix())
     out/overlay.mp4
     """
-    folder, clock = ProjectFolder(out), Clock()
-    skipped: list[Skipped] = []
     rate = folder_rate(fps, Path(video))
     check_direction(direction)
+    settings = {
+        "size": size, "memory_every": memory_every, "bank": bank, "fine_bank": fine_bank, "focus": focus, "flow": flow,
+        "flip": flip, "scales": scales, "runtime": runtime, "precision": precision,
+    }  # fmt: skip
+    choices = {
+        "fps": None if rate is None else str(rate), "direction": direction, "first": first, "last": last,
+        "resize_masks": resize_masks, "snap_masks": snap_masks, "skip_bad_frames": skip_bad_frames, "overlay": overlay,
+    }  # fmt: skip
+    return _segment(Path(video), Path(masks), ProjectFolder(out), lambda: chosen_segmenter(model, device, settings),
+                    choices, overwrite, resume, progress or (lambda _: None))  # fmt: skip
+
+
+def _segment(video: Path, masks: Path, folder: ProjectFolder, load_segmenter: Callable[[], Segmenter],
+             choices: dict[str, Any], overwrite: bool, resume: bool,
+             progress: Callable[[Progress], None]) -> RunSummary:  # fmt: skip
+    clock, skipped, first, last = Clock(), list[Skipped](), choices["first"], choices["last"]
     with open_video(
-        video, fps=rate, skip_bad_frames=skip_bad_frames,
+        video, fps=choices["fps"] and Fraction(choices["fps"]), skip_bad_frames=choices["skip_bad_frames"],
         on_skip=lambda name, reason: skipped.append(Skipped(name, reason)),
     ) as reader:  # fmt: skip
         with clock.part("check"):
             check_range(reader, first, last)
-            given = read_masks(masks, reader, resize=resize_masks, snap=snap_masks)
+            given = read_masks(masks, reader, resize=choices["resize_masks"], snap=choices["snap_masks"])
         with clock.part("load"):
-            segmenter = chosen_segmenter(model, device, {
-                "size": size, "memory_every": memory_every, "bank": bank, "fine_bank": fine_bank, "focus": focus,
-                "flow": flow, "flip": flip, "scales": scales, "runtime": runtime, "precision": precision,
-            })  # fmt: skip
-        choices = {"fps": None if rate is None else str(rate), "direction": direction, "first": first, "last": last,
-                   "resize_masks": resize_masks, "snap_masks": snap_masks, "skip_bad_frames": skip_bad_frames,
-                   "overlay": overlay}  # fmt: skip
+            segmenter = load_segmenter()
         if not resume:
             check_output(folder.path, overwrite=overwrite)
         with folder.writing():
@@ -109,10 +117,8 @@ def segment(
                 # Last of the checks, since with `overwrite` it removes what an earlier run wrote.
                 prepare_output(folder.path, overwrite=overwrite, inputs=(video, masks))
                 step = _begin(folder, record, given, said)
-            work = Work(folder, step, reader, segmenter, clock, overlay, skipped)
-            return drained(
-                run_step(work, progress or (lambda _: None), given_notes(given, reader, segmenter, direction))
-            )
+            work = Work(folder, step, reader, segmenter, clock, choices["overlay"], skipped)
+            return drained(run_step(work, progress, given_notes(given, reader, segmenter, choices["direction"])))
 
 
 def drained(run: Generator[MaskFrame, None, _Summary]) -> _Summary:
