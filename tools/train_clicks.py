@@ -3,8 +3,8 @@
     python tools/train_clicks.py --data DATA -o runs/clicks
 
 `runs/clicks/clicks.safetensors` is what `devos mark --click-model` takes, and what lies in `src/devos/weights`. DATA:
-photos with masks in `static`, videos in DAVIS's layout in `video-train` and, if there are any, `video-sbi`. The backbone
-is that of devos-t and stays as it is.
+photos with masks in `static`, videos in DAVIS's layout in `video-train` and, if there are any, `video-sbi`. The
+backbone is that of devos-t and stays as it is.
 """
 
 from __future__ import annotations
