@@ -103,7 +103,7 @@ class Session:
         `followed`: whether something is to be followed on this one; if not, the encoder is spared.
         The session is left as it is, and `step` gives the same bits for a prepared frame as for the frame.
         """
-        refuse_after_fork(self._segmenter.parts is not None)
+        refuse_after_fork(self._segmenter.settings.runtime != "torch")
         if before is not None and before.frame.size != frame.size:
             before = None
         # A GPU works beside the CPU anyway, and has one queue.
@@ -152,7 +152,7 @@ class Session:
         """As `step`, but the result at the frame's size is left to be made: by calling what comes back, at any time and
         in any thread. No later frame needs it.
         """
-        refuse_after_fork(self._segmenter.parts is not None)
+        refuse_after_fork(self._segmenter.settings.runtime != "torch")
         with self._stepping:
             return self._advance(frame, masks, objects, kept)
 

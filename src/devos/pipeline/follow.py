@@ -22,7 +22,7 @@ from devos.pipeline.said import Said
 from devos.pipeline.stages import ReadAhead, WriteBehind
 from devos.project.content import sha256_of
 from devos.project.folder import ProjectFolder
-from devos.project.history import FINISHED, Skipped, Step
+from devos.project.history import Skipped, Step
 from devos.project.snapshots import EVERY
 
 MOST_WAITING = 2
@@ -73,8 +73,6 @@ class Work:
             yield from _Walk(self, one).run()
             self.step = replace(self.step, passes_done=number + 1)
             self.folder.history.write(self.step)
-        self.step = replace(self.step, status=FINISHED, error="")
-        self.folder.history.write(self.step)
 
 
 @dataclass(frozen=True)

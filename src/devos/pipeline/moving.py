@@ -12,26 +12,24 @@ from devos.io.sinks import MaskFolder
 from devos.pipeline.plan import FORWARD
 from devos.project.content import sha256_of
 from devos.project.folder import ProjectFolder
-from devos.project.history import FINISHED, RUNNING, STOPPED, Step
+from devos.project.history import RUNNING, STOPPED, Step
 from devos.project.results import FrameResult
 
 
-def move(folder: ProjectFolder, to: int | None) -> None:
-    """Let so many steps stand, the masks with them. None: only finish a move that was cut off."""
-    history = folder.history
-    head, going = history.head, history.going_to
-    target = going if to is None else to
-    if target is None:
+def move(folder: ProjectFolder, to: int) -> None:
+    """Let so many steps stand, and bring the masks there."""
+    folder.history.set_head(to, came_from=folder.history.head)
+    arrive(folder)
+
+
+def arrive(folder: ProjectFolder) -> None:
+    """Bring the masks to the steps that stand, from those that stood before; also where that was cut off."""
+    before = folder.history.came_from
+    if before is None:
         return
-    if to is not None and going is not None and going != to:
-        move(folder, None)
-        head = history.head
-    history.set_head(head, going_to=target)
-    before, after = history.results(head), history.results(target)
-    changed = folder.show(before, after)
+    changed = folder.show(folder.history.results(before), folder.history.results())
     if changed:
         folder.snapshots.drop(FORWARD, lambda frame: frame > changed[0])
-    history.set_head(target)
 
 
 def settle(folder: ProjectFolder) -> None:
@@ -39,19 +37,13 @@ def settle(folder: ProjectFolder) -> None:
     step = folder.open_step()
     if step is None:
         return
-    if step.removals:
-        remove_objects(folder, step)
-        return
-    whole = True
 
     def stands(index: int) -> bool:
-        nonlocal whole
         result = changes[index]
-        if result is not None and result.mask not in folder.content:
-            path = folder.mask_path(result.name)
-            whole = path.is_file() and sha256_of(path.read_bytes()) == result.mask
-            return whole
-        return True
+        if result is None or result.mask in folder.content:
+            return True
+        path = folder.mask_path(result.name)
+        return path.is_file() and sha256_of(path.read_bytes()) == result.mask
 
     changes = dict(folder.history.changes(step.number))
     folder.history.keep_changes(step.number, stands)
@@ -89,4 +81,3 @@ def remove_objects(folder: ProjectFolder, step: Step) -> None:
     if first is not None:
         begin = first
         folder.snapshots.drop(FORWARD, lambda frame: frame > begin)
-    history.write(replace(step, status=FINISHED))

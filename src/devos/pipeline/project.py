@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,11 @@ from devos.frames import MaskFrame
 from devos.io import VideoReader, open_video, prepare_output
 from devos.io.files import check_output
 from devos.pipeline.follow import Work
-from devos.pipeline.moving import move, remove_objects, settle
+from devos.pipeline.moving import arrive, move, remove_objects, settle
 from devos.pipeline.plan import FORWARD, Done, Plan, check_direction, make_plan
 from devos.pipeline.publish import stored_masks
 from devos.pipeline.results import Clock
-from devos.pipeline.running import Progress, RunSummary, run_step
+from devos.pipeline.running import Progress, RunSummary, publish_again, run_step
 from devos.pipeline.saying import annotation_of, corrections, listed, refuse_locked, still_said
 from devos.pipeline.segment import check_range, chosen_segmenter, folder_rate, project_record
 from devos.project.folder import ProjectFolder, require
@@ -161,7 +162,7 @@ class Project:
         which one without a pixel is not on this frame, and says nothing about others. `first`, `last`: the frames it is
         meant for. Raises MaskError for a size that does not fit, OptionError for what is locked.
         """
-        with self.video() as reader, self._writing():
+        with self._writing() as reader:
             said = annotation_of(self.folder, reader, frame, labels, objects, first, last, source)
             self.folder.history.begin(Step(0, "annotate", (said,), status=FINISHED))
 
@@ -174,7 +175,7 @@ class Project:
         stops within a frame and loses nothing.
         """
         skipped: list[Skipped] = []
-        with self.video(lambda name, reason: skipped.append(Skipped(name, reason))) as reader, self._locked():
+        with self.video(lambda name, reason: skipped.append(Skipped(name, reason))) as reader, self._locked(reader):
             check_range(reader, first, last)
             step = self.folder.open_step()
             if step is None or not step.plan.get("passes") or (first, last, direction, objects) != (None,) * 4:
@@ -197,7 +198,7 @@ class Project:
         """
         check_direction(direction)
         skipped: list[Skipped] = []
-        with self.video(lambda name, reason: skipped.append(Skipped(name, reason))) as reader, self._locked():
+        with self.video(lambda name, reason: skipped.append(Skipped(name, reason))) as reader, self._locked(reader):
             check_range(reader, first, last)
             settle(self.folder)
             said, self.notes = corrections(self.folder, reader, masks, objects, absent or {}, (first or 0, last),
@@ -215,7 +216,7 @@ class Project:
         """Take objects out of the results of some frames, both ends included; of all unless told. KeyError-free: an
         OptionError names an object that there is not, or one that is locked.
         """
-        with self.video() as reader, self._writing():
+        with self._writing() as reader:
             unknown = set(objects) - set(self.object_ids)
             if unknown:
                 raise OptionError(
@@ -223,8 +224,8 @@ class Project:
                 )
             refuse_locked(self.folder, objects)
             step = Step(0, "remove", removals=tuple(Removal(i, first, last) for i in sorted(objects)))
-            remove_objects(self.folder, self.folder.history.begin(step))
-            self._published(reader, self.folder.history.head - 1)
+            self.folder.history.begin(step)
+            self._finish_removal(reader)
 
     def lock(self, objects: Collection[int] = (), frames: Collection[tuple[int, int]] = (), *,
              unlock: bool = False) -> None:  # fmt: skip
@@ -245,6 +246,13 @@ class Project:
 
     # going back
 
+    def recover(self) -> None:
+        """Make whole what a crash left half-way, as whatever changes the project does first: an undo that was cut off
+        is done, and so is a removal. A run that was cut off is left for `run`.
+        """
+        with self.video() as reader, self._locked(reader):
+            pass
+
     def undo(self) -> Step:
         """Take the last step back, to the same bytes; gives it. OptionError if there is none."""
         return self._move(-1)
@@ -254,7 +262,7 @@ class Project:
         return self._move(1)
 
     def _move(self, by: int) -> Step:
-        with self.video() as reader, self._locked():
+        with self.video() as reader, self._locked(reader):
             head, steps = self.folder.history.head, len(self.folder.history)
             if not 0 <= head + by <= steps:
                 raise OptionError(f"{self.folder.path}: there is nothing to {'undo' if by < 0 else 'redo'}")
@@ -262,25 +270,43 @@ class Project:
             if by < 0:
                 settle(self.folder)
             move(self.folder, head + by)
-            self._published(reader, head)
+            self._arrive(reader)
             return step
 
     # inside
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self, reader: VideoReader) -> Iterator[None]:
         """The project's lock, with whatever a crash left half-way made whole."""
         with self.folder.writing():
-            move(self.folder, None)
+            self._arrive(reader)
+            self._finish_removal(reader)
             self.notes = []
             yield
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _writing(self) -> Iterator[VideoReader]:
         """The same, for what begins a new step."""
-        with self._locked():
+        with self.video() as reader, self._locked(reader):
             settle(self.folder)
-            yield
+            yield reader
+
+    def _arrive(self, reader: VideoReader) -> None:
+        """Bring all results to the steps that stand, if they are not there yet."""
+        if self.folder.history.came_from is None:
+            return
+        arrive(self.folder)
+        publish_again(self.folder, reader, self.record.choices["overlay"])
+        self.folder.history.set_head(self.folder.history.head)
+
+    def _finish_removal(self, reader: VideoReader) -> None:
+        """Carry out the last step if it takes objects out and is not done."""
+        step = self.folder.open_step()
+        if step is None or not step.removals:
+            return
+        remove_objects(self.folder, step)
+        publish_again(self.folder, reader, self.record.choices["overlay"])
+        self.folder.history.write(replace(step, status=FINISHED))
 
     def _end(self, results: ResultTable) -> int | None:
         """The last frame of the video, if it is known: from its file, or since it was walked through."""
@@ -336,12 +362,6 @@ class Project:
             )
         work = Work(self.folder, step, reader, self.segmenter, Clock(), self.record.choices["overlay"], skipped)
         return (yield from run_step(work, progress or (lambda _: None), self.notes))
-
-    def _published(self, reader: VideoReader, earlier: int) -> None:
-        """Table and overlay as the results are now; they were those after `earlier` steps."""
-        from devos.pipeline.running import settle_files
-
-        settle_files(self.folder, reader, self.folder.history.results(earlier), self.record.choices["overlay"])
 
 
 def _load_again(record: ProjectRecord) -> Segmenter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -16,13 +17,12 @@ from devos.project.folder import ProjectFolder
 from devos.project.results import FrameResult, ResultTable
 
 
-def publish(
-    folder: ProjectFolder, reader: VideoReader, before: ResultTable, after: ResultTable, *, overlay: bool
-) -> None:
-    """Make table and overlay those of the results `after`; `before`: of which they were until now."""
-    write_table(folder.table, [after[index] for index in after])
+def publish(folder: ProjectFolder, reader: VideoReader, results: ResultTable, *, overlay: bool) -> None:
+    """Make table and overlay those of the results."""
+    ordered = [results[index] for index in results]
+    write_table(folder.table, ordered)
     if overlay:
-        redraw_overlay(folder, reader, [before[i] for i in before], [after[i] for i in after])
+        redraw_overlay(folder, reader, ordered)
 
 
 def write_table(path: Path, results: Iterable[FrameResult]) -> None:
@@ -32,26 +32,24 @@ def write_table(path: Path, results: Iterable[FrameResult]) -> None:
             table.add(result.name, result.index, ((one.score, one.region) for one in result.objects))
 
 
-def redraw_overlay(folder: ProjectFolder, reader: VideoReader, before: Sequence[FrameResult],
-                   after: Sequence[FrameResult]) -> None:  # fmt: skip
+def redraw_overlay(folder: ProjectFolder, reader: VideoReader, results: Sequence[FrameResult]) -> None:
     """Make the overlay anew, with all groups of frames taken over from the old one that look as they did."""
-    if not after:
+    if not results:
         folder.overlay.unlink(missing_ok=True)
         return
+    shown = folder.shown_by_overlay()
     with OverlayVideo(folder.overlay, reader.fps, reader.size) as overlay:
         size = overlay.group_size
         old = read_groups(folder.overlay, size)
-        place = 0
+        places = itertools.count(0, size)
 
         def same(group: Sequence[FrameResult]) -> Any:
-            nonlocal place
-            coded = next(old, None)
-            earlier = before[place : place + size]
-            place += size
-            is_same = [(one.index, one.mask) for one in earlier] == [(one.index, one.mask) for one in group]
-            return coded if is_same else None
+            coded, place = next(old, None), next(places)
+            return coded if shown[place : place + size] == [(one.index, one.mask) for one in group] else None
 
-        add_to_overlay(overlay, folder, reader, after, same)
+        add_to_overlay(overlay, folder, reader, results, same)
+        folder.note_overlay(None)
+    folder.note_overlay(results)
 
 
 def add_to_overlay(overlay: OverlayVideo, folder: ProjectFolder, reader: VideoReader, results: Sequence[FrameResult],

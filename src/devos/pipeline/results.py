@@ -134,4 +134,9 @@ class Results:
             with suppress(OutputError):
                 self.sync()
         with self._clock.part("write_overlay"):
+            if self._overlay is not None:
+                self._folder.note_overlay(None)
             self._stack.__exit__(kind, error, trace)
+            if self._overlay is not None:
+                with suppress(OutputError):
+                    self._folder.note_overlay([self.frames[index] for index in sorted(self.frames)])

@@ -101,20 +101,27 @@ def run_step(work: Work, progress: Callable[[Progress], None],
 
 def _settle(work: Work, notes: Sequence[str], status: str, reason: str, num_new: int, seconds: float,
             started: datetime) -> RunSummary:  # fmt: skip
-    """Table and overlay where they did not grow with the results, the record and the timings."""
-    folder = work.folder
+    """Table and overlay where they did not grow with the results, the record and the timings; then it is finished."""
+    folder, is_over = work.folder, status == "finished"
     after = folder.history.results()
     if not work.streams:
         with work.clock.part("write_overlay"):
-            publish(folder, work.reader, work.before, after, overlay=work.overlay)
-    if work.step.status == FINISHED:
-        folder.clear_scratch()
-        folder.snapshots.drop("backward", lambda _: True)
-    summary = _summary(work, after, notes, num_new, seconds)
+            publish(folder, work.reader, after, overlay=work.overlay)
+    summary = _summary(work, after, [*notes, *(_unused(work, after) if is_over else ())], num_new, seconds)
     write_record(folder, work.reader, status, reason, summary.notes)
     write_json(folder.timings, {"started": started.isoformat(timespec="seconds"), "seconds": summary.seconds,
                                 "fps": summary.fps, "timings": summary.timings})  # fmt: skip
+    step = replace(work.step, notes=summary.notes)
+    folder.history.write(replace(step, status=FINISHED, error="") if is_over else step)
+    if is_over:
+        folder.clear_scratch()
+        folder.snapshots.drop("backward", lambda _: True)
     return summary
+
+
+def _unused(work: Work, results: ResultTable) -> list[str]:
+    return [f"the mask for frame {one.name} was not used: no such frame was read"
+            for one in work.step.annotations if one.frame not in results]  # fmt: skip
 
 
 def _summary(work: Work, results: ResultTable, notes: Sequence[str], num_new: int, seconds: float) -> RunSummary:
@@ -124,9 +131,6 @@ def _summary(work: Work, results: ResultTable, notes: Sequence[str], num_new: in
     timings["other"] = max(0.0, clock.total - in_turn)
     skipped = [one for step in folder.history.steps() for one in folder.history.skipped(step.number)]
     said = [*notes, *left_out(skipped)]
-    if work.step.status == FINISHED:
-        said += [f"the mask for frame {one.name} was not used: no such frame was read"
-                 for one in work.step.annotations if one.frame not in results]  # fmt: skip
     return RunSummary(
         out=folder.path,
         masks=folder.masks,
@@ -143,13 +147,13 @@ def _summary(work: Work, results: ResultTable, notes: Sequence[str], num_new: in
     )
 
 
-def settle_files(folder: ProjectFolder, reader: VideoReader, before: ResultTable, overlay: bool) -> None:
-    """Table, overlay and record as the results are now; they were those of `before`."""
-    publish(folder, reader, before, folder.history.results(), overlay=overlay)
-    head = folder.history.head
-    step = folder.history[head] if head else None
-    status = "finished" if step is None or step.status == FINISHED else "interrupted"
-    write_record(folder, reader, status, "" if step is None else step.error, ())
+def publish_again(folder: ProjectFolder, reader: VideoReader, overlay: bool) -> None:
+    """Table, overlay and record as the results are now."""
+    publish(folder, reader, folder.history.results(), overlay=overlay)
+    step = folder.open_step()
+    notes = [one.notes for one in folder.history.steps() if one.plan or one.removals]
+    status, reason = ("finished", "") if step is None else ("interrupted", step.error)
+    write_record(folder, reader, status, reason, notes[-1] if notes else ())
 
 
 def write_record(folder: ProjectFolder, reader: VideoReader, status: str, reason: str, notes: Sequence[str]) -> None:
@@ -167,7 +171,6 @@ def write_record(folder: ProjectFolder, reader: VideoReader, status: str, reason
         "device": record.device,
         "threads": torch.get_num_threads(),
         "versions": versions(),
-        "steps": folder.history.head,
         "num_frames": len(results),
         "object_ids": results.object_ids,
         "skipped": skipped,

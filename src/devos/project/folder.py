@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -52,6 +53,7 @@ class ProjectFolder:
         self.content = Content(self.inner / "content")
         self.snapshots = Snapshots(self.inner / "snapshots")
         self.scratch = self.inner / "scratch"
+        self._overlay_note = self.inner / "overlay.json"
 
     @property
     def exists(self) -> bool:
@@ -147,6 +149,23 @@ class ProjectFolder:
         content = self.content.get(result.mask)
         with replacing(path, durable=True) as temporary:
             temporary.write_bytes(content)
+
+    # the overlay
+
+    def shown_by_overlay(self) -> list[tuple[int, str]]:
+        """Which frame with which mask the overlay shows, in turn; nothing where that is not known for sure."""
+        try:
+            pairs = json.loads(self._overlay_note.read_text(encoding="utf-8"))["frames"]
+            return [(int(index), str(mask)) for index, mask in pairs]
+        except (OSError, ValueError, KeyError, TypeError):
+            return []
+
+    def note_overlay(self, results: Sequence[FrameResult] | None) -> None:
+        """Remember what the overlay shows; None: it is about to show something else."""
+        if results is None:
+            self._overlay_note.unlink(missing_ok=True)
+        else:
+            write_json(self._overlay_note, {"frames": [[one.index, one.mask] for one in results]})
 
     def clear_scratch(self) -> None:
         """Remove what only a step that is done needed."""

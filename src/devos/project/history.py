@@ -82,6 +82,8 @@ class Step:
     status: str = RUNNING
     error: str = ""
     """Why it stopped, if it did."""
+    notes: tuple[str, ...] = ()
+    """What the person was told of it."""
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Step:
@@ -91,6 +93,7 @@ class Step:
         return Step(
             annotations=tuple(annotations),
             checked=tuple(values.pop("checked")),
+            notes=tuple(values.pop("notes")),
             removals=tuple(Removal(**one) for one in values.pop("removals")),
             locks=locks and Locks(tuple(locks["objects"]), tuple((a, b) for a, b in locks["frames"])),
             **values,
@@ -125,21 +128,21 @@ class History:
         return self._head()["steps"] or 0
 
     @property
-    def going_to(self) -> int | None:
-        """How many are to stand once a move that was cut off is done; None: none was."""
-        return self._head()["going_to"]
+    def came_from(self) -> int | None:
+        """How many stood before, while the results are still being brought to where they are now; else None."""
+        return self._head()["came_from"]
 
-    def set_head(self, number: int, *, going_to: int | None = None) -> None:
-        """Let so many steps stand."""
-        write_json(self.folder / "head.json", {"steps": number, "going_to": going_to}, durable=True)
+    def set_head(self, number: int, *, came_from: int | None = None) -> None:
+        """Let so many steps stand. From here on a crash does not take it back."""
+        write_json(self.folder / "head.json", {"steps": number, "came_from": came_from}, durable=True)
 
     def _head(self) -> dict[str, int | None]:
         path = self.folder / "head.json"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            return {"steps": int(values["steps"]), "going_to": values["going_to"]}
+            return {"steps": int(values["steps"]), "came_from": values["came_from"]}
         except FileNotFoundError:
-            return {"steps": 0, "going_to": None}
+            return {"steps": 0, "came_from": None}
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _damaged(path, error) from error
 
