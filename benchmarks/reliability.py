@@ -36,14 +36,14 @@ NUM_FRAMES, HEIGHT, WIDTH = 90, 96, 128
 KINDS = ("segment", "both", "correct", "undo", "redo", "remove")
 
 
-def make_clip(folder: Path) -> tuple[Path, Path, dict[int, np.ndarray]]:
+def make_clip(folder: Path, num_frames: int) -> tuple[Path, Path, dict[int, np.ndarray]]:
     """A film of three discs, the masks of its first frame, and those of every tenth frame."""
     noise = np.random.default_rng(0).integers(0, 120, (HEIGHT, WIDTH, 3), np.uint8)
     truth = {}
     with av.open(str(folder / "clip.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25)
         stream.height, stream.width, stream.pix_fmt = HEIGHT, WIDTH, "yuv420p"
-        for t in range(NUM_FRAMES):
+        for t in range(num_frames):
             rgb, labels = noise.copy(), np.zeros((HEIGHT, WIDTH), np.uint8)
             places = [(20 + t % 80, 24), (100 - t % 80, 50), (40 + t % 40, 78)]
             for label, place in enumerate(places, start=1):
@@ -53,7 +53,7 @@ def make_clip(folder: Path) -> tuple[Path, Path, dict[int, np.ndarray]]:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
         container.mux(stream.encode(None))
     (folder / "masks").mkdir()
-    for t in (0, NUM_FRAMES - 1):
+    for t in (0, num_frames - 1):
         write_label_png(folder / "masks" / f"{t:05d}.png", truth[t])
     write_label_png(folder / "first.png", truth[0])
     return folder / "clip.mp4", folder / "first.png", truth
@@ -100,9 +100,9 @@ def _ended(status: int) -> bool:
 class Trials:
     """Everything that the trials share: the clip, the network, and folders to begin from and to end in."""
 
-    def __init__(self, folder: Path, segmenter: Segmenter) -> None:
+    def __init__(self, folder: Path, segmenter: Segmenter, kinds: tuple[str, ...], num_frames: int) -> None:
         self.folder, self.segmenter = folder, segmenter
-        self.clip, self.first, self.truth = make_clip(folder)
+        self.clip, self.first, self.truth = make_clip(folder, num_frames)
         self.starts: dict[str, Path | None] = {}
         self.wanted: dict[str, dict[str, str]] = {}
         self.seconds: dict[str, float] = {}
@@ -114,11 +114,12 @@ class Trials:
         in_a_fork(lambda: Project.open(undone, model=self.segmenter).undo(), None)
         self.starts = {"segment": None, "both": None, "correct": done, "undo": corrected, "redo": undone,
                        "remove": done}  # fmt: skip
-        for kind in KINDS:
+        for kind in kinds:
             begun, out = time.monotonic(), self._begin(kind, f"whole-{kind}")
             in_a_fork(lambda kind=kind, out=out: self.work(kind, out), None)
             self.seconds[kind], self.wanted[kind] = time.monotonic() - begun, digest(out)
-        assert self.wanted["undo"] == digest(done) and self.wanted["redo"] == digest(corrected)
+        assert self.wanted.get("undo") in (None, digest(done))
+        assert self.wanted.get("redo") in (None, digest(corrected))
 
     def _copy(self, source: Path, name: str) -> Path:
         shutil.copytree(source, self.folder / name)
@@ -180,12 +181,15 @@ class Trials:
         return kills, same
 
 
-def kills(count: int, seed: int, kinds: tuple[str, ...] = KINDS) -> list[tuple[str, int, bool]]:
+def kills(
+    count: int, seed: int, kinds: tuple[str, ...] = KINDS, num_frames: int = NUM_FRAMES
+) -> list[tuple[str, int, bool]]:
     """Trials until so many kills have hit; of each its kind, its kills, and whether all bytes were right."""
     torch.set_num_threads(1)
     chance, rows = random.Random(seed), []
     with tempfile.TemporaryDirectory() as folder:
-        trials = Trials(Path(folder), devos.load(size=96, runtime="torch", precision="float32", device="cpu"))
+        trials = Trials(Path(folder), devos.load(size=96, runtime="torch", precision="float32", device="cpu"),
+                        kinds, num_frames)  # fmt: skip
         total = number = 0
         while total < count:
             kind = kinds[number % len(kinds)]

@@ -176,6 +176,7 @@ class Project:
         """
         skipped: list[Skipped] = []
         with self.video(lambda name, reason: skipped.append(Skipped(name, reason))) as reader, self._locked(reader):
+            self._refuse_other(reader)
             check_range(reader, first, last)
             step = self.folder.open_step()
             if step is None or not step.plan.get("passes") or (first, last, direction, objects) != (None,) * 4:
@@ -199,13 +200,14 @@ class Project:
         check_direction(direction)
         skipped: list[Skipped] = []
         with self.video(lambda name, reason: skipped.append(Skipped(name, reason))) as reader, self._locked(reader):
+            self._refuse_other(reader)
             check_range(reader, first, last)
             settle(self.folder)
             said, self.notes = corrections(self.folder, reader, masks, objects, absent or {}, (first or 0, last),
                                            sources or {})  # fmt: skip
             named = {i for one in said for i in one.objects}
             results = self.results
-            if results and last is None and self._end(results) is None:
+            if results and last is None:
                 last = max(*results, *(one.frame for one in said))  # what was never followed waits for its turn
             step = self._planned("correct", said, reader, direction, first, last, named)
             if step is None:
@@ -308,6 +310,11 @@ class Project:
         publish_again(self.folder, reader, self.record.choices["overlay"])
         self.folder.history.write(replace(step, status=FINISHED))
 
+    def _refuse_other(self, reader: VideoReader) -> None:
+        if fingerprint(reader.path) != self.record.video.fingerprint:
+            raise InputError(f"{reader.path}: is not the video that {self.folder.path} was begun with; put that one "
+                             "back")  # fmt: skip
+
     def _end(self, results: ResultTable) -> int | None:
         """The last frame of the video, if it is known: from its file, or since it was walked through."""
         count, exact = self.record.video.num_frames, self.record.video.exact
@@ -356,10 +363,6 @@ class Project:
 
     def _work(self, step: Step, reader: VideoReader, skipped: list[Skipped],
               progress: Callable[[Progress], None] | None) -> Generator[MaskFrame, None, RunSummary]:  # fmt: skip
-        if fingerprint(reader.path) != self.record.video.fingerprint:
-            raise InputError(
-                f"{reader.path}: is not the video that {self.folder.path} was begun with; put that one back"
-            )
         work = Work(self.folder, step, reader, self.segmenter, Clock(), self.record.choices["overlay"], skipped)
         return (yield from run_step(work, progress or (lambda _: None), self.notes))
 

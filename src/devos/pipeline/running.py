@@ -151,6 +151,8 @@ def publish_again(folder: ProjectFolder, reader: VideoReader, overlay: bool) -> 
     """Table, overlay and record as the results are now."""
     publish(folder, reader, folder.history.results(), overlay=overlay)
     step = folder.open_step()
+    if step is not None and step.removals:
+        step = None  # all that it takes out is out; it is finished once this is written
     notes = [one.notes for one in folder.history.steps() if one.plan or one.removals]
     status, reason = ("finished", "") if step is None else ("interrupted", step.error)
     write_record(folder, reader, status, reason, notes[-1] if notes else ())

@@ -48,11 +48,17 @@ def corrections(
 ) -> tuple[tuple[Annotation, ...], list[str]]:  # fmt: skip
     """Annotations of what differs from the results, or of the objects asked for; and what is to be told of them."""
     results, said, notes = folder.history.results(), list[Annotation](), list[str]()
+    locked = set(folder.locks().objects)
     for frame in sorted({*masks, *absent}):
         labels = np.asarray(masks[frame]) if frame in masks else np.zeros(reader.size, np.uint16)
         gone = {int(i) for i in absent.get(frame, ())}
         stored = stored_masks(folder, results[frame]).labels if frame in results else None
-        named = gone | {i for i in _differing(labels, stored, objects) if i not in gone}
+        differing = _differing(labels, stored, objects)
+        if objects is None and (held := differing & locked):  # a whole label map was given, not this very object
+            differing -= held
+            notes.append(f"object {listed(held)} is locked; what the mask of frame {frame_label(reader, frame)} "
+                         "says of it is left out")  # fmt: skip
+        named = gone | {i for i in differing if i not in gone}
         if not named:
             continue
         source = str(sources[frame]) if frame in sources else ""
