@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -29,14 +28,6 @@ def damage(path: Path, number: int) -> None:
     place, size = packet_place(path, number)
     content = bytearray(path.read_bytes())
     content[place + 8 : place + size] = np.random.default_rng(1).bytes(size - 8)
-    path.write_bytes(content)
-
-
-def turn(path: Path, matrix: tuple[int, ...]) -> None:
-    """Write a display matrix into the track header of an mp4."""
-    content = bytearray(path.read_bytes())
-    start = content.find(b"tkhd") + 4 + 40
-    content[start : start + 36] = struct.pack(">9i", *matrix)
     path.write_bytes(content)
 
 
@@ -87,26 +78,6 @@ def test_time_starts_at_0_where_the_file_does_not(write_video, pictures):
 
 def test_sound_is_passed_over(write_video, pictures):
     assert len(read(write_video("a.mp4", pictures, sound=True))) == 30
-
-
-@pytest.mark.parametrize(
-    ("matrix", "turns"),
-    [
-        ((0, 1 << 16, 0, -(1 << 16), 0, 0, 48 << 16, 0, 1 << 30), 3),
-        ((-(1 << 16), 0, 0, 0, -(1 << 16), 0, 64 << 16, 48 << 16, 1 << 30), 2),
-        ((0, -(1 << 16), 0, 1 << 16, 0, 0, 0, 64 << 16, 1 << 30), 1),
-    ],
-)
-def test_a_turned_phone_video_is_read_upright(write_video, matrix, turns):
-    quadrants = np.zeros((48, 64, 3), np.uint8)
-    quadrants[:24, :32], quadrants[:24, 32:], quadrants[24:, :32] = 250, 170, 90
-    path = write_video("a.mp4", [quadrants] * 2)
-    turn(path, matrix)
-    with open_video(path) as video:
-        frames = list(video)
-        assert video.size == frames[0].size
-    # a clockwise quarter turn of the picture is three turns of rot90
-    assert np.abs(frames[0].rgb.astype(int) - np.rot90(quadrants, turns)).mean() < 6
 
 
 def test_a_video_can_be_read_twice_and_left_half_way(video_file):

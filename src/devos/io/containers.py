@@ -15,11 +15,23 @@ from devos.errors import VideoError
 from devos.frames import Frame, FrameSize, frame_name
 from devos.io.decoding import Lost, Pictures, SeekError, Shown
 from devos.io.key_pictures import KeyPictures, decode_key_pictures, find_key_pictures
+from devos.io.orientation import orientation_of
 from devos.io.reader import OnSkip, VideoReader
-from devos.io.streams import count_frames, frame_rate, is_cut_off, open_container, refuse_what_is_no_video, video_stream
+from devos.io.streams import (
+    count_frames,
+    frame_rate,
+    is_cut_off,
+    open_container,
+    promised_s,
+    refuse_what_is_no_video,
+    stream_notes,
+    video_stream,
+)  # fmt: skip
 
 HELD_BYTES = 256 << 20
 """Most bytes of decoded pictures that are held in reading backwards."""
+_NOTED_FRAMES = 0.75
+"""Missing time, in frames, that is told of."""
 _CUT_OFF = "the file is cut off before it"
 
 
@@ -28,17 +40,21 @@ class VideoFile(VideoReader):
 
     names = None
 
-    def __init__(self, path: Path, *, skip_bad_frames: bool, on_skip: OnSkip | None) -> None:
+    def __init__(self, path: Path, *, skip_bad_frames: bool, on_skip: OnSkip | None, stream: int | None = None) -> None:
         super().__init__(path, skip_bad_frames=skip_bad_frames, on_skip=on_skip)
         refuse_what_is_no_video(path)
+        self._wanted = stream
         self._key_pictures: KeyPictures | None = None
         self._first_pts: int | None = None
         self._picture_bytes = 0
         with open_container(path) as container:
-            stream = video_stream(container, path)
-            self.fps, self._time_base = frame_rate(stream), stream.time_base
-            self.num_frames, self.num_frames_is_exact = count_frames(container, stream, self.fps)
-            if is_cut_off(stream, path) and not skip_bad_frames:
+            chosen = video_stream(container, path, stream)
+            self.stream_index = chosen.index
+            self._notes += stream_notes(container, chosen)
+            self.fps, self._time_base = frame_rate(chosen), chosen.time_base
+            self._promised_s = promised_s(container, chosen)
+            self.num_frames, self.num_frames_is_exact = count_frames(container, chosen, self.fps)
+            if is_cut_off(chosen, path) and not skip_bad_frames:
                 raise VideoError(
                     f"{path}: the file is cut off: its index names frames beyond its end; "
                     "copy the file again, or take the frames that are there with --skip-bad-frames"
@@ -48,7 +64,7 @@ class VideoFile(VideoReader):
     def _probe_size(self) -> FrameSize:
         """The size of the first frame that decodes: only a decoded frame tells how it is turned."""
         with open_container(self.path) as container:
-            pictures = Pictures(container, video_stream(container, self.path))
+            pictures = Pictures(container, video_stream(container, self.path, self._wanted))
             for picture in pictures:
                 if isinstance(picture, Lost):
                     if not self._skip_bad_frames:
@@ -56,7 +72,10 @@ class VideoFile(VideoReader):
                     continue
                 self._first_pts = picture.frame.pts
                 self._picture_bytes = sum(plane.buffer_size for plane in picture.frame.planes)
-                return FrameSize(*_upright(picture.frame, VideoReformatter()).shape[:2])
+                self.orientation = orientation_of(picture.frame)
+                if self.orientation.is_slanted:
+                    self._notes.append("the file asks for a turn by less than a quarter; the nearest quarter is taken")
+                return self.orientation.size(FrameSize(picture.frame.height, picture.frame.width))
         raise VideoError(f"{self.path}: no frame of it can be decoded; the file is damaged or cut off, copy it again")
 
     def _read(self, start: int, stop: int | None) -> Generator[Frame, None, None]:
@@ -84,12 +103,33 @@ class VideoFile(VideoReader):
         key = self._keys().before(start) if start > 0 else None
         while True:
             with open_container(self.path) as container, suppress(SeekError):
-                stream = video_stream(container, self.path)
+                stream = video_stream(container, self.path, self._wanted)
                 if key is not None:
                     container.seek(key.seek, stream=stream)
-                yield from _count(Pictures(container, stream, key), key.index if key else 0, start, stop)
+                pictures = Pictures(container, stream, key)
+                yield from _count(pictures, key.index if key else 0, start, stop)
+                if key is None and stop is None:
+                    self._compare_with_header(pictures)
                 return
             key = None if key is None else self._keys().before(key.index - 1)
+
+    def _compare_with_header(self, pictures: Pictures) -> None:
+        """Tell where the file has more or fewer frames than its header promises; from now on its own count holds."""
+        promised, is_exact = self.num_frames, self.num_frames_is_exact
+        self.num_frames, self.num_frames_is_exact = pictures.count, True
+        if pictures.num_stumbled:
+            self._notes.append(f"the decoder stumbled at {pictures.num_stumbled} frames, which came all the same")
+        if promised is None or promised == pictures.count:
+            return
+        if not is_exact:
+            missing_s = 0.0 if self._promised_s is None else self._promised_s - pictures.held_s
+            if missing_s * self.fps < _NOTED_FRAMES:
+                return  # the count was only an estimate, and its times vary
+        about = "" if is_exact else "about "
+        self._notes.append(
+            f"the file's header promises {about}{promised} frames, but {pictures.count} are in it; "
+            "if some are missing at its end, copy the file again"
+        )
 
     def _to_frame(self, index: int, picture: Shown | Lost, converter: VideoReformatter) -> Frame | None:
         """The picture as a frame; None where it is left out."""
@@ -108,10 +148,10 @@ class VideoFile(VideoReader):
         """Where decoding can begin; found when it is first asked for."""
         if self._key_pictures is None:
             with open_container(self.path) as container:
-                keys = find_key_pictures(container, video_stream(container, self.path), self._first_pts)
+                keys = find_key_pictures(container, video_stream(container, self.path, self._wanted), self._first_pts)
             if keys is None:
                 with open_container(self.path) as container:
-                    keys = decode_key_pictures(container, video_stream(container, self.path))
+                    keys = decode_key_pictures(container, video_stream(container, self.path, self._wanted))
             self._key_pictures = keys
         return self._key_pictures
 
@@ -138,9 +178,8 @@ def _start_of_piece(keys: KeyPictures, start: int, stop: int, most: int) -> int:
 
 
 def _upright(frame: Any, converter: VideoReformatter) -> np.ndarray:
-    """The picture as 8-bit RGB, turned as its display matrix says (`rotation` is counter-clockwise, in degrees).
+    """The picture as 8-bit RGB, turned and mirrored as its display matrix says.
 
     `converter`: the same one throughout a video, since each makes its tables anew.
     """
-    rgb = converter.reformat(frame, format="rgb24").to_ndarray()
-    return np.ascontiguousarray(np.rot90(rgb, round(frame.rotation / 90) % 4))
+    return orientation_of(frame).apply(converter.reformat(frame, format="rgb24").to_ndarray())

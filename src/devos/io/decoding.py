@@ -63,6 +63,7 @@ class Pictures:
         self.num_packets = 0
         self.end_s = 0.0
         """Where the last packet of any stream ends; seconds, as the file counts them."""
+        self._own_start_s, self._own_end_s = math.inf, -math.inf
         self.key_times: list[int | None] = []
         """`seek_time` of every key packet."""
         self._failed: list[int | float] = []
@@ -101,6 +102,9 @@ class Pictures:
                 if not _is_at(packet, self._key):
                     continue
                 is_waiting = False
+            if packet.pts is not None:
+                self._own_start_s = min(self._own_start_s, float(packet.pts * packet.time_base))
+                self._own_end_s = max(self._own_end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
             if packet.is_keyframe and not packet.is_discard:
                 self.key_times.append(seek_time(packet))
             if packet.is_keyframe and self._start_pts == -math.inf and packet.pts is not None and self._is_ordered:
@@ -116,6 +120,8 @@ class Pictures:
     def _note_failure(self, packet: Any) -> None:
         """Keep in mind a packet that holds a picture to be shown; not pre-roll, nor what leads into a key picture."""
         if packet.is_discard or (self._start_pts == -math.inf and self._is_ordered):
+            return
+        if packet.pts is None and self._is_ordered and not self._begun:
             return
         pts = math.inf if packet.pts is None else packet.pts
         if pts >= self._start_pts:
@@ -144,7 +150,7 @@ class Pictures:
             yield Lost()
 
     def stops_short(self) -> bool:
-        """Whether the file held less than its header promised: by its index in mp4 and mov, else by its length."""
+        """Whether the file held much less than its header promised: by its index in mp4 and mov, else by its length."""
         if "mp4" in self._container.format.name:
             return self.num_packets < len(self._stream.index_entries)
         if self._container.duration is None:
@@ -152,6 +158,11 @@ class Pictures:
         promised_s = self._container.duration / _MICROSECONDS
         held_s = self.end_s - (self._container.start_time or 0) / _MICROSECONDS
         return bool(held_s < 0.98 * promised_s - 0.25)
+
+    @property
+    def held_s(self) -> float:
+        """How long the pictures that came last from their first to their end, in seconds."""
+        return self._own_end_s - self._own_start_s if self.num_packets else 0.0
 
 
 def seek_time(packet: Any) -> int | None:

@@ -41,7 +41,13 @@ class VideoReader(ABC):
         self.path = path
         self._skip_bad_frames = skip_bad_frames
         self._on_skip = on_skip
+        self._notes: list[str] = []
         self._reading: list[Generator[Frame, None, None]] = []
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user may want to know of, one line each; a read to the end may add to them."""
+        return tuple(dict.fromkeys(self._notes))
 
     def __iter__(self) -> Generator[Frame, None, None]:
         """From the first frame to the last."""

@@ -23,11 +23,13 @@ def open_video(
     fps: Fraction | None = None,
     skip_bad_frames: bool = False,
     on_skip: OnSkip | None = None,
+    stream: int | None = None,
 ) -> VideoReader:
     """Open a video file, or a folder whose pictures are the frames in natural order.
 
     `fps` is the frame rate of a folder, 24 unless given; a video file has its own. With `skip_bad_frames` a frame
-    that cannot be decoded is left out, and `on_skip` told of it; the others keep their index and name.
+    that cannot be decoded is left out, and `on_skip` told of it; the others keep their index and name. Of several video
+    streams the file's default is read, else the one with most pixels; `stream` takes another by its number in the file.
 
         with open_video("bunny.mp4") as video:
             for frame in video:
@@ -38,4 +40,4 @@ def open_video(
         return FrameFolder(path, fps=fps or DEFAULT_FPS, skip_bad_frames=skip_bad_frames, on_skip=on_skip)
     if not path.exists():
         raise VideoError(f"{path}: no such file or folder; give a video file or a folder of frames")
-    return VideoFile(path, skip_bad_frames=skip_bad_frames, on_skip=on_skip)
+    return VideoFile(path, skip_bad_frames=skip_bad_frames, on_skip=on_skip, stream=stream)

@@ -130,7 +130,7 @@ def _summary(work: Work, results: ResultTable, notes: Sequence[str], num_new: in
     in_turn = sum(timings.get(part, 0.0) for part in ("check", "load", "network", "waiting"))
     timings["other"] = max(0.0, clock.total - in_turn)
     skipped = [one for step in folder.history.steps() for one in folder.history.skipped(step.number)]
-    said = [*notes, *left_out(skipped)]
+    said = [*work.reader.notes, *notes, *left_out(skipped)]
     return RunSummary(
         out=folder.path,
         masks=folder.masks,
