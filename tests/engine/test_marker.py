@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import devos
 from devos.engine.grabcut import GrabCut
-from devos.engine.marker import Click, Look, Marker
+from devos.engine.marker import Click, Look, Marker, obey
 from devos.errors import OptionError, WeightsError
 
 
@@ -46,6 +48,15 @@ def test_every_clicked_pixel_is_as_it_was_said_whatever_the_model_answers(pictur
     assert [bool(marked.mask[y, x]) for x, y, _ in clicks] == [is_object for *_, is_object in clicks]
 
 
+@given(st.lists(st.tuples(st.integers(0, 79), st.integers(0, 59), st.booleans()), min_size=1, max_size=8))
+def test_whatever_is_clicked_comes_out_and_of_two_clicks_on_one_pixel_the_later(clicks):
+    answer = np.zeros((60, 80), bool)
+    answer[:, :40] = True
+    obeyed = obey(answer, [Click(*click) for click in clicks])
+    last = {(x, y): is_object for x, y, is_object in clicks}
+    assert {(x, y): bool(obeyed[y, x]) for x, y in last} == last
+
+
 def test_where_clicks_agree_with_the_answer_it_stays(picture, left_half):
     marker = Marker(Stubborn(left_half))
     marked = marker.mark(marker.look(picture), [(10, 10, True), (70, 50, False)])
@@ -59,6 +70,21 @@ def test_a_click_does_not_lose_a_mask_that_agrees_with_more_clicks(picture, left
     clicks = [(60, 30, True), (65, 30, True), (10, 10, False)]
     marked = Marker(Stubborn(left_half)).mark(Look(picture), clicks, mask=before)
     assert np.array_equal(marked.mask, before)
+
+
+def test_parts_that_lie_apart_are_not_taken_in_unless_clicked_or_there_before(picture):
+    probability = np.zeros((60, 80), np.float32)
+    probability[10:30, 5:25] = probability[10:30, 40:60] = probability[40:55, 5:25] = 0.9
+    marker, look = Marker(Stubborn(probability)), Look(picture)
+    first = marker.mark(look, [(10, 20, True)]).mask
+    assert first[15, 8] and not first[15, 45] and not first[45, 8]
+    second = marker.mark(look, [(10, 20, True), (50, 20, True)], mask=first).mask
+    assert second[15, 8] and second[15, 45] and not second[45, 8]
+    before = np.zeros((60, 80), bool)
+    before[40:60, 0:30] = True
+    third = marker.mark(look, [(10, 20, True)], mask=before).mask
+    assert third[15, 8] and third[45, 8] and not third[15, 45]
+    assert marker.mark(look, box=(0, 0, 80, 60)).mask[45, 8]
 
 
 def test_points_beyond_the_picture_empty_boxes_and_saying_nothing_are_refused_with_what_to_do(picture, left_half):

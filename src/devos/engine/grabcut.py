@@ -48,8 +48,6 @@ class GrabCut:
         rgb = cv2.resize(part.of(look.rgb), size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         start = _start(part, size, clicks, box, mask, disc)
         found = _cut(rgb, start)
-        if mask is None and box is None:
-            found = _parts_with(found, _points([click for click in clicks if click.is_object], part, size))
         part.of(answer)[:] = cv2.resize(found.astype(np.float32), part.size[::-1], interpolation=cv2.INTER_LINEAR)
         return answer
 
@@ -97,10 +95,3 @@ def _points(clicks: Sequence[Click], part: Part, size: tuple[int, int]) -> Int64
     at = np.array([(click.x, click.y) for click in clicks]).reshape(-1, 2)
     found: np.ndarray = np.floor((at - part[:2] + 0.5) * np.array(size) / part.size[::-1])
     return found.astype(np.int64)
-
-
-def _parts_with(found: Bool[np.ndarray, "h w"], points: Int64[np.ndarray, "points 2"]) -> Bool[np.ndarray, "h w"]:
-    """The connected parts that hold one of the points."""
-    _, parts = cv2.connectedComponents(found.astype(np.uint8))
-    clicked: np.ndarray = np.isin(parts, sorted({int(parts[y, x]) for x, y in points} - {0}))
-    return clicked

@@ -12,20 +12,21 @@ import torch
 from jaxtyping import Bool, Float32, UInt8
 from torch import Tensor, nn
 
-from devos.engine.marker import SURE, Box, Click, Look
+from devos.engine.marker import SURE, Box, Click, Look, asked_for
 from devos.engine.part import Part, around, whole
 from devos.frames import FrameSize
 from devos.image import STRIDE, network_size, resize_rgb, to_tensor
 from devos.model.clicks import ClickHead, Hints
 
-_WHOLE, _CLOSE = 288, 320
-"""Short side at which the whole picture is seen; side of a square as large as the closer look, in pixels."""
+_WHOLE, _CLOSE = 224, 320
+"""Short side at which the whole picture is seen; side of a square as large as the closer look, in pixels. About as many
+pixels as in training, 256 x 256: attention over twice as many cells found less."""
 _AROUND = 1.4
 """The closer look shows so many times the object's sides."""
 _LEAST_CLOSE = 48.0
 """Shortest side of what the closer look shows, in the picture's pixels."""
-_WORTH = 1.15
-"""A closer look that shows things less enlarged than this is not taken."""
+_BEYOND = -4.0
+"""Logit beyond the closer look, at most."""
 
 
 class Seen(NamedTuple):
@@ -51,13 +52,14 @@ class HeadModel:
 
     def answer(self, look: Look, clicks: Sequence[Click], box: Box | None,
                mask: Bool[np.ndarray, "h w"] | None) -> Float32[np.ndarray, "h w"]:  # fmt: skip
-        """First where the object is, then, of what is around it, where its edges are."""
+        """First where the object is, then, of what is around it, where its edges are; all beyond that is background."""
         logits = self._ask(look.seen, whole(look.size), clicks, box, mask)
-        near = self._closer(look, logits > 0, clicks, box)
+        found = logits > 0 if box is not None else asked_for(logits > 0, clicks, mask)
+        near = self._closer(look, found, clicks, box)
         if near is not None:
-            size = _close_size(near.size)
-            seen = self._see(near.of(look.rgb), size)
-            logits[near.top : near.bottom, near.left : near.right] = self._ask(seen, near, clicks, box, logits > 0)
+            seen = self._see(near.of(look.rgb), _close_size(near.size))
+            logits[:] = np.minimum(logits, _BEYOND)
+            near.of(logits)[:] = self._ask(seen, near, clicks, box, found)
         probability: np.ndarray = 1 / (1 + np.exp(-logits))
         return probability
 
@@ -78,13 +80,15 @@ class HeadModel:
 
     def _closer(self, look: Look, answer: Bool[np.ndarray, "h w"], clicks: Sequence[Click],
                 box: Box | None) -> Part | None:  # fmt: skip
-        """What to look at more closely: all that was answered, and the clicks on the object; None if nothing is won."""
-        part = around(look.size, answer, clicks, box, room=_AROUND, least=_LEAST_CLOSE)
+        """What to look at more closely: the box, or else all that was answered, and the clicks on the object; None if
+        nothing is won.
+        """
+        part = around(look.size, answer if box is None else None, clicks, box, room=_AROUND, least=_LEAST_CLOSE)
         if part is None:
             return None
         seen = network_size(look.size, _WHOLE)
         enlarged = min(a / b for a, b in zip(_close_size(part.size), part.size, strict=True))
-        return part if enlarged > _WORTH * max(a / b for a, b in zip(seen, look.size, strict=True)) else None
+        return part if enlarged > max(a / b for a, b in zip(seen, look.size, strict=True)) else None
 
 
 def _close_size(part: FrameSize) -> FrameSize:

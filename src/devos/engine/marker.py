@@ -20,6 +20,8 @@ from devos.frames import FrameSize
 _Number = float | int
 SURE = 0.5
 """A pixel is the object's from this probability on."""
+_KNOWN = 0.3
+"""Share of a part of an answer that must have been taken for the object before, to be kept without a click on it."""
 _DOT = 0.008
 """Radius of what a click settles where the answer disagrees with it, as a share of the picture's short side."""
 
@@ -128,11 +130,32 @@ class Marker:
         before = mask if mask is not None and mask.any() else None
         probability = self.model.answer(look, said, around, before)
         answer = probability >= SURE
+        if around is None:
+            answer = asked_for(answer, said, before)
         if before is not None and said:
             answer = gentle(answer, before, said)
         answer = obey(answer, said)
         confidence = float(probability[answer].mean()) if answer.any() else 0.0
         return Marked(answer, probability, confidence)
+
+
+def asked_for(answer: Bool[np.ndarray, "h w"], clicks: Sequence[Click],
+              before: Bool[np.ndarray, "h w"] | None) -> Bool[np.ndarray, "h w"]:  # fmt: skip
+    """Those connected parts of an answer that hold a click on the object, or were taken for it before; all, if none is.
+
+    What looks like the object but lies apart from it is mostly another one of its kind.
+    """
+    num_parts, parts = cv2.connectedComponents(answer.view(np.uint8), connectivity=8)
+    if num_parts <= 2:  # with the background; the usual case, and the quick one
+        return answer
+    kept = np.zeros(num_parts, bool)
+    kept[[parts[_pixel(click)] for click in clicks if click.is_object]] = True
+    if before is not None:
+        areas = np.bincount(parts.ravel(), minlength=num_parts)
+        kept |= np.bincount(parts[before], minlength=num_parts) > _KNOWN * areas
+    kept[0] = False
+    found: np.ndarray = kept[parts]
+    return found if kept.any() else answer
 
 
 def gentle(answer: Bool[np.ndarray, "h w"], before: Bool[np.ndarray, "h w"],

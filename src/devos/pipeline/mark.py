@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -124,13 +125,12 @@ def merge(before: UInt16[np.ndarray, "h w"], answers: Mapping[int, Marked]) -> U
 def find_frame(reader: VideoReader, frame: int | str) -> Frame:
     """A frame by its name, where frames have names, or by its number from 0; VideoError if there is none."""
     index = _index_of(reader, str(frame))
-    known = reader.num_frames if reader.num_frames_is_exact else None
-    if known is None or index < known:
-        for shown in reader:
-            if shown.index == index:
-                return shown
-            known = shown.index + 1
-    raise VideoError(f"{reader.path}: has no frame {frame}; it has {known or 0} frames, numbered from 0")
+    with closing(reader.read_range(index, index + 1)) as frames:
+        found = next(frames, None)
+    if found is None:
+        count = f"it has {reader.num_frames} frames" if reader.num_frames_is_exact else "it ends before that"
+        raise VideoError(f"{reader.path}: has no frame {frame}; {count}, numbered from 0")
+    return found
 
 
 def _index_of(reader: VideoReader, frame: str) -> int:

@@ -214,8 +214,9 @@ def _half() -> torch.autocast:
 
 def train_clicks(config: ClickTraining, backbone: nn.Module, data: ClickData, out: Path,
                  tell: Callable[[str], None] = print) -> ClickTrainer:  # fmt: skip
-    """Train to the last step, from the checkpoint in `out` if there is one. `out/clicks.safetensors` is the moving
-    average of the weights, as `load_marker` takes it, from the first checkpoint on.
+    """Train to the last step, from the checkpoint in `out` if there is one.
+
+    `out/clicks.safetensors` is the moving average of the weights, as `load_marker` takes it, from its first checkpoint.
     """
     out.mkdir(parents=True, exist_ok=True)
     checkpoint, weights = out / CHECKPOINT_FILE, out / "clicks.safetensors"
