@@ -20,6 +20,7 @@ from unittest import mock
 import av
 import numpy as np
 from PIL import Image
+from reliability import KINDS, kills
 
 import devos
 from devos.evaluation.measures.metrics import boundary_accuracy, region_similarity
@@ -29,7 +30,7 @@ from devos.pipeline.segment import drained
 from devos.project import snapshots
 
 
-def correction(video: Path, mask: Path) -> None:
+def correction(video: Path, mask: Path) -> str:
     """One object of those in a mask is corrected at frame 40; the others, and all frames before, stay."""
     segmenter = devos.load()
     with tempfile.TemporaryDirectory() as folder:
@@ -53,8 +54,8 @@ def correction(video: Path, mask: Path) -> None:
         begun = time.perf_counter()
         project.undo()
         undo_s = time.perf_counter() - begun
-        print(f"{summary.num_frames} frames, {len(summary.object_ids)} objects, object {wanted} corrected at frame 40: "
-              f"full run {whole_s:.1f} s, correction {correct_s:.1f} s ({correct_s / whole_s:.2f}), "
+        return (f"{summary.num_frames} frames, {len(summary.object_ids)} objects, object {wanted} corrected at frame "
+              f"40: full run {whole_s:.1f} s, correction {correct_s:.1f} s ({correct_s / whole_s:.2f}), "
               f"undo {undo_s:.1f} s; "
               f"every other object's pixels equal: {kept}; mask files with the same bytes: {same}; "
               f"after undo all bytes as before: {_files(out) == before}")  # fmt: skip
@@ -66,10 +67,10 @@ def _files(out: Path) -> dict[str, str]:
             if path.name != "timings.json"}  # fmt: skip
 
 
-def sides(roots: list[Path]) -> None:
+def sides(roots: list[Path]) -> str:
     """J&F of all frames between the first and the last, which are given: forwards alone, and from both sides."""
     segmenter, rows = devos.load(), []
-    print("| sequence | forward | both |\n| --- | --- | --- |")
+    lines = ["| sequence | forward | both |", "| --- | --- | --- |"]
     for frames in sorted(path for root in roots for path in (root / "JPEGImages").glob("*/*")):
         truth = Path(str(frames).replace("JPEGImages", "Annotations"))
         marks = sorted(truth.iterdir())
@@ -87,8 +88,12 @@ def sides(roots: list[Path]) -> None:
                 each = [_score(summary.masks / f"{mark.stem}.png", mark) for mark in marks[1:-1]]
                 scores.append(100 * statistics.mean(each))
         rows.append(scores)
-        print(f"| {frames.name} | {scores[0]:.1f} | {scores[1]:.1f} |", flush=True)
-    print(f"| mean | {statistics.mean(r[0] for r in rows):.1f} | {statistics.mean(r[1] for r in rows):.1f} |")
+        lines.append(f"| {frames.name} | {scores[0]:.1f} | {scores[1]:.1f} |")
+        print(lines[-1], flush=True)
+    lines.append(
+        f"| **mean** | {statistics.mean(r[0] for r in rows):.1f} | {statistics.mean(r[1] for r in rows):.1f} |"
+    )
+    return "\n".join(lines)
 
 
 def _score(found: Path, truth: Path) -> float:
@@ -97,7 +102,7 @@ def _score(found: Path, truth: Path) -> float:
     return (region_similarity(predicted, wanted) + boundary_accuracy(predicted, wanted)) / 2
 
 
-def backwards(num_frames: int = 10_000) -> None:
+def backwards(num_frames: int = 10_000) -> str:
     """The whole of a long film, forwards and backwards: seconds and memory."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "long.mp4"
@@ -110,15 +115,16 @@ def backwards(num_frames: int = 10_000) -> None:
                 container.mux(stream.encode(picture))
             container.mux(stream.encode(None))
         with open_video(path) as video:
-            seconds = {}
+            seconds, lines = {}, []
             for way, frames in (("forward", video.read_range()), ("backward", video.backwards())):
                 begun, peaks = time.perf_counter(), []
                 for count, _ in enumerate(frames, start=1):
                     if count % 1000 == 0:
                         peaks.append(_resident_mb())
                 seconds[way] = time.perf_counter() - begun
-                print(f"{way}: {count} frames in {seconds[way]:.1f} s; MiB resident after each 1,000: {peaks}")
-            print(f"ratio {seconds['backward'] / seconds['forward']:.2f}; peak {_peak_mb()} MiB")
+                lines.append(f"{way}: {count} frames in {seconds[way]:.1f} s; MiB resident after each 1,000: {peaks}")
+            ratio = seconds["backward"] / seconds["forward"]
+            return "  \n".join([*lines, f"backward to forward {ratio:.2f}; peak of the process {_peak_mb()} MiB"])
 
 
 def _resident_mb() -> int:
@@ -130,7 +136,7 @@ def _peak_mb() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def cost(video: Path, mask: Path, repeats: int) -> None:
+def cost(video: Path, mask: Path, repeats: int) -> str:
     """Frames a second with snapshots and without, in turn; and what lies on the disk after the run."""
     segmenter, rates = devos.load(), {True: [], False: []}
     with tempfile.TemporaryDirectory() as folder:
@@ -146,30 +152,61 @@ def cost(video: Path, mask: Path, repeats: int) -> None:
                 if on:
                     kept = sizes
         pairs = [with_ / without for with_, without in zip(rates[True], rates[False], strict=True)]
-        print(
-            f"frames/s with snapshots {rates[True]}, without {rates[False]}; "
-            f"median ratio {statistics.median(pairs):.3f}"
-        )
-        print("bytes on disk:", {name: f"{size / 1e6:.1f} MB" for name, size in kept.items()})
+        sizes = ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in kept.items())
+        return (f"frames/s with snapshots {rates[True]}, without {rates[False]}, in turn; median of the ratios "
+                f"{statistics.median(pairs):.3f}; on disk: {sizes}")  # fmt: skip
+
+
+def kill_table(count: int, seed: int) -> str:
+    """What random SIGKILLs did, by what they hit."""
+    rows = kills(count, seed)
+    lines = ["| killed | trials | kills | ended in the same bytes |", "| --- | --- | --- | --- |"]
+    for kind in KINDS:
+        own = [row for row in rows if row[0] == kind]
+        lines.append(f"| {kind} | {len(own)} | {sum(hit for _, hit, _ in own)} | {sum(same for *_, same in own)} |")
+    total = f"| **all** | {len(rows)} | {sum(hit for _, hit, _ in rows)} | {sum(same for *_, same in rows)} |"
+    return "\n".join([*lines, total])
+
+
+HEAD = """# Reliability
+
+Made by `python benchmarks/projects.py all --video VIDEO --mask MASK --root ROOT --markdown docs/reliability.md`; each
+part also by its own name. What the commands promise is in [projects](projects.md).
+"""
+
+
+def write_section(path: Path, title: str, text: str) -> None:
+    """Put a part into the page in place of what it said before."""
+    parts = (path.read_text() if path.exists() else HEAD).split("\n## ")
+    kept = [part for part in parts[1:] if not part.startswith(f"{title}\n")]
+    path.write_text("\n## ".join([parts[0].rstrip() + "\n", *kept, f"{title}\n\n{text.strip()}\n"]))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["correction", "sides", "backwards", "cost"])
+    parser.add_argument("what", choices=["all", "kills", "correction", "sides", "backwards", "cost"])
     parser.add_argument("--video", type=Path)
     parser.add_argument("--mask", type=Path)
     parser.add_argument("--root", type=Path, action="append")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--frames", type=int, default=10_000)
+    parser.add_argument("--count", type=int, default=100, help="kills")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--markdown", type=Path, help="the page to put the results into")
     options = parser.parse_args()
-    if options.what == "correction":
-        correction(options.video, options.mask)
-    elif options.what == "sides":
-        sides(options.root)
-    elif options.what == "backwards":
-        backwards(options.frames)
-    else:
-        cost(options.video, options.mask, options.repeats)
+    parts = {
+        "kills": ("Killed at random moments", lambda: kill_table(options.count, options.seed)),
+        "correction": ("A correction against a full run", lambda: correction(options.video, options.mask)),
+        "sides": ("Both directions", lambda: sides(options.root)),
+        "backwards": ("Backwards through a long film", lambda: backwards(options.frames)),
+        "cost": ("What snapshots and history cost", lambda: cost(options.video, options.mask, options.repeats)),
+    }
+    for name, (title, run) in parts.items():
+        if options.what in ("all", name):
+            text = run()
+            print(f"{title}\n{text}", flush=True)
+            if options.markdown is not None:
+                write_section(options.markdown, title, text)
 
 
 if __name__ == "__main__":

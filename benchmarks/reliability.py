@@ -1,6 +1,6 @@
 """Kill runs, corrections, undo and redo at random moments, go on, and compare all bytes with an unbroken run's.
 
-    python benchmarks/reliability.py kills --count 100 [--seed 0] [--markdown docs/reliability.md]
+`python benchmarks/projects.py kills` runs it and makes a table of it.
 
 Each trial works in a process of its own, forked from one that has the network loaded, and gets SIGKILL at a random
 moment; up to two more kills hit what goes on after it. Compared are all masks, the table, the record and the overlay.
@@ -8,7 +8,6 @@ moment; up to two more kills hit what goes on after it. Compared are all masks, 
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import os
 import random
@@ -198,21 +197,3 @@ def kills(
             number, total = number + 1, total + hit
             print(f"{total:4d} kills: {kind}, {hit} hit, {'same bytes' if same else 'OTHER BYTES'}", flush=True)
     return rows
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["kills"])
-    parser.add_argument("--count", type=int, default=100)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    rows = kills(options.count, options.seed)
-    for kind in KINDS:
-        own = [row for row in rows if row[0] == kind]
-        print(f"| {kind} | {len(own)} | {sum(hit for _, hit, _ in own)} | {sum(same for *_, same in own)} |")
-    if not all(same for *_, same in rows):
-        raise SystemExit(1)
-
-
-if __name__ == "__main__":
-    main()
