@@ -17,6 +17,7 @@ from devos.data.augment import degrade, jitter_light, move_light
 from devos.data.catalog import VideoInfo
 from devos.data.clips import VOID, Clip, Footage
 from devos.data.footage import estimate_flow, shoot
+from devos.data.lures import add_lure, cut_away
 from devos.data.merge import merge, merge_look_alike
 from devos.data.mixing import Mix, videos_and_photos
 from devos.data.photos import PhotoSource
@@ -182,6 +183,10 @@ class Batches(Dataset[Batch]):
         if draw.look_alike:
             again = self._shoot(stage, source, draw.video, max_gap, rng, _WHOLE)
             footage = merge_look_alike(footage, again, self._config.num_slots, rng)
+        if draw.lure:
+            footage = add_lure(footage, self._shoot(stage, source, draw.video, max_gap, rng, _WHOLE), rng)
+        if draw.cut_to is not None:
+            footage = cut_away(footage, self._shoot(stage, source, draw.cut_to, max_gap, rng), rng)
         images = degrade(jitter_light(footage.images, rng), rng)
         return Clip(images, footage.labels, *estimate_flow(images), footage.source)
 

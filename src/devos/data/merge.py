@@ -58,13 +58,13 @@ def merge_look_alike(first: Footage, again: Footage, num_slots: int, rng: np.ran
     best = min(tried, key=lambda matrix: abs(_hidden(taken, again.labels[0], matrix) - wished))
     drift = rng.normal(0, 0.02 * size, 2)
     images, labels = np.empty_like(again.images), np.empty_like(again.labels)
-    table = _tint(rng)
+    table = tint(rng)
     for t in range(length):
         moved = best + np.array([[0, 0, drift[0] * t], [0, 0, drift[1] * t]])
         coloured = cv2.LUT(again.images[t], table)
         images[t] = cv2.warpAffine(coloured, moved, (size, size), flags=cv2.INTER_LINEAR)
         labels[t] = cv2.warpAffine(again.labels[t], moved, (size, size), flags=cv2.INTER_NEAREST)
-    objects = [i for i in range(1, again.num_objects + 1) if _is_whole(again.labels == i)]
+    objects = [i for i in range(1, again.num_objects + 1) if is_whole(again.labels == i)]
     seen = [i for i in objects if np.count_nonzero(labels[0] == i) >= _LEAST_AREA * size * size]
     if not seen:
         return first
@@ -72,7 +72,7 @@ def merge_look_alike(first: Footage, again: Footage, num_slots: int, rng: np.ran
     return merge(first, copy, num_slots, behind=bool(rng.random() < 0.5))
 
 
-def _is_whole(mask: Bool[np.ndarray, "t h w"]) -> bool:
+def is_whole(mask: Bool[np.ndarray, "t h w"]) -> bool:
     """Whether hardly any of it lies on the border, at first and in most frames."""
     edges = [mask[:, 0], mask[:, -1], mask[:, :, 0], mask[:, :, -1]]
     cut = np.sum([edge.sum(1) for edge in edges], 0) > _MOST_CUT * mask.shape[1]
@@ -97,7 +97,7 @@ def _hidden(taken: np.ndarray, labels: np.ndarray, matrix: np.ndarray) -> float:
     return np.count_nonzero(taken & there) / smaller if smaller else 1.0
 
 
-def _tint(rng: np.random.Generator) -> np.ndarray:
+def tint(rng: np.random.Generator) -> np.ndarray:
     """A table of levels for each channel; four times in ten nothing changes."""
     levels = np.arange(256)[:, None] * np.ones(3)
     if rng.random() < 0.6:

@@ -67,9 +67,13 @@ class MergeConfig:
     look_alike: float = 0.0
     """Share of the clips into which the video's own objects are merged once more, from another time, as objects of
     their own: look-alikes that really move. Not in the paper."""
+    lure: float = 0.0
+    """Share of the clips with a look-alike that is not followed (`devos.data.lures`). Not in the paper."""
+    cut: float = 0.0
+    """Share of the clips with a hard cut to another video of the source, often back. Not in the paper."""
 
     def __post_init__(self) -> None:
-        for name in ("probability", "look_alike"):
+        for name in ("probability", "look_alike", "lure", "cut"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is in [0, 1], got {getattr(self, name)}")
 

@@ -53,6 +53,10 @@ class Draw:
     """Another video of the source, whose objects are merged in."""
     look_alike: bool = False
     """Whether the video's own objects are merged in, from another time."""
+    lure: bool = False
+    """Whether one of them is pasted in as a look-alike that nobody follows."""
+    cut_to: int | None = None
+    """Another video of the source, to which the clip cuts."""
 
 
 class Sampler:
@@ -84,11 +88,11 @@ class Sampler:
             return Draw(name, None)
         video = _pick(self._odds[name], rng)
         merge, count = self._parts[name].merge, len(self._odds[name])
-        partner = None
-        if count >= 2 and rng.random() < merge.probability:
-            other = int(rng.integers(count - 1))
-            partner = other + (other >= video)
-        return Draw(name, video, partner, bool(merge.look_alike and rng.random() < merge.look_alike))
+        partner = _another(video, count, rng) if count >= 2 and rng.random() < merge.probability else None
+        look_alike = bool(merge.look_alike and rng.random() < merge.look_alike)
+        lure = bool(merge.lure and rng.random() < merge.lure)
+        cuts = bool(merge.cut and count >= 2 and rng.random() < merge.cut)
+        return Draw(name, video, partner, look_alike, lure, _another(video, count, rng) if cuts else None)
 
 
 @dataclass(frozen=True)
@@ -154,6 +158,12 @@ def _cumulative(part: Part, source: Videos | Photos) -> Float64[np.ndarray, " vi
         raise OptionError(f"no sequence of {part.source} has any object; give other data")
     sums: Float64[np.ndarray, " videos"] = np.cumsum(weights / weights.sum())
     return sums
+
+
+def _another(video: int, count: int, rng: np.random.Generator) -> int:
+    """Any of so many videos but that one."""
+    other = int(rng.integers(count - 1))
+    return other + (other >= video)
 
 
 def _pick(sums: np.ndarray, rng: np.random.Generator) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from devos.engine.cuts import is_cut
 from devos.engine.ensemble import View
 from devos.engine.settings import Settings
 from devos.flow.estimator import FlowEstimator, FlowPair
@@ -41,6 +42,8 @@ class Sight:
     """What the view saw of the frame before; None where there is none."""
     flow: FlowPair | None
     """From `previous` to `rgb`."""
+    cut: bool = False
+    """Whether `rgb` shows another scene than `previous`."""
     features: Features | None = None
     """What the network's encoder says of it, where that is known already."""
     looked: Looked | None = None
@@ -117,7 +120,8 @@ class Preparation:
         rgb = resize_rgb(view.see(frame.rgb), view.size(frame.size, self._settings))
         resized = time.perf_counter()
         flow = None if previous is None else self._flow.estimate(previous, rgb)
+        cut = previous is not None and flow is not None and is_cut(previous, rgb, flow)
         moved = time.perf_counter()
         self.timings["resize"] += resized - begun
         self.timings["flow"] += moved - resized
-        return Sight(rgb, previous, flow)
+        return Sight(rgb, previous, flow, cut)

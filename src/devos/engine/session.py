@@ -25,7 +25,7 @@ from devos.flow.estimator import FlowEstimator, create_flow
 from devos.frames import Frame, FrameSize, MaskFrame, frame_name
 from devos.image import to_tensor
 from devos.masks import shares
-from devos.model.devos import DeVOS, Given, Looked, Parts
+from devos.model.devos import DeVOS, Given, Looked, Parts, forget_previous
 from devos.model.memory import EveryNth
 from devos.model.motion import Motion
 
@@ -278,8 +278,11 @@ class Session:
         grid = FrameSize(height // 4, width // 4)
         given = None if labels is None else self._given(view.see(labels), named, annotated, grid)
         seen = to_tensor(sight.rgb).to(device) if sight.features is None else sight.features
+        memory = past.memory
+        if sight.cut:
+            memory = forget_previous(memory, self._segmenter.parts or self._segmenter.model)
         output = self._segmenter.model.step(
-            seen, motion, past.memory, objects.used().to(device), given, self._policy, self._segmenter.parts,
+            seen, motion, memory, objects.used().to(device), given, self._policy, self._segmenter.parts,
             self._segmenter.settings.focus and device.type == "cpu",
         )  # fmt: skip
         maps = torch.stack([output.probabilities[objects.places[object_id]] for object_id in objects.ids])

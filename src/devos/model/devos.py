@@ -20,6 +20,7 @@ from devos.model.focus import Focus, find_focus
 from devos.model.identity import IdentityEncoder, Values
 from devos.model.memory import FINE_STRIDE, Entry, EveryNth, Memory, MemoryPolicy, Previous
 from devos.model.motion import FlowEncoder, Motion
+from devos.model.recognition import recognised, withhold
 
 
 @dataclass(frozen=True)
@@ -147,11 +148,14 @@ class DeVOS(nn.Module):
                 motion = parts.look(features, memory.previous.features, motion)
             logits = parts.match(features, motion, memory, used, focused)
             probabilities = merge_groups(logits.softmax(1), len(logits) // len(features.s8))
+            probabilities, memory = _without_lost(probabilities, features, memory)
             if given is not None:
                 probabilities = merge_given(probabilities, given)
         # What one frame hands to the next carries no gradient through the mask (design, section 8).
         known = probabilities.detach()
         seen = Previous(features, known, parts.values(features, known))
+        if given is not None and memory.lost is not None:
+            memory = replace(memory, lost=memory.lost & ~given.slots)
         memory = _next(memory, seen, given is not None and given.annotated, policy or EveryNth(), parts)
         return StepOutput(logits, probabilities, memory)
 
@@ -257,6 +261,32 @@ def _entry(seen: Previous, frame: int, pinned: bool, parts: Parts) -> Entry:
     empty = features.s4.new_empty(batch, 0, *features.s4.shape[-2:])
     kept = Features(empty, empty, features.s16, features.s32)
     return Entry(frame, pinned, kept, seen.probabilities, keys, values)
+
+
+def forget_previous(memory: Memory, parts: Parts) -> Memory:
+    """The same memory as if nothing had been on the previous frame: after a cut, only the bank knows the objects, and
+    each stays lost until it is known again.
+    """
+    previous = memory.previous
+    if previous is None:
+        return memory
+    nothing = torch.zeros_like(previous.probabilities)
+    nothing[:, 0] = 1
+    unknown = Previous(previous.features, nothing, parts.values(previous.features, nothing))
+    return replace(memory, previous=unknown, lost=torch.ones_like(nothing[:, :, 0, 0], dtype=torch.bool))
+
+
+def _without_lost(probabilities: Tensor, features: Features, memory: Memory) -> tuple[Tensor, Memory]:
+    """Nothing of objects that were lost in a cut, unless they are known again, which is noted."""
+    lost = memory.lost
+    if lost is None:
+        return probabilities, memory
+    count = probabilities.shape[0]
+    lost = F.pad(lost, (0, 0, 0, max(0, count - lost.shape[0])))[:count]  # groups come and go
+    lost = lost & ~recognised(features, probabilities, memory.entries)
+    lost[:, 0] = False
+    memory = replace(memory, lost=lost if bool(lost.any()) else None)
+    return withhold(probabilities, lost), memory
 
 
 def merge_given(probabilities: Float[Tensor, "bg slots h w"], given: Given) -> Float[Tensor, "bg slots h w"]:

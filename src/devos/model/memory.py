@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from devos.model.encoder import Features
@@ -58,6 +58,8 @@ class Memory:
     entries: tuple[Entry, ...] = ()
     frame: int = -1
     """Index of the newest frame that has been seen."""
+    lost: Bool[Tensor, "bg slots"] | None = None
+    """Slots whose object was lost in a cut and has not been known again since; None for none."""
 
     def keys(self, stride: int) -> Float[Tensor, "b n c"]:
         """Every key of the bank at a stride."""
@@ -108,8 +110,12 @@ class EveryNth:
             raise ValueError(f"fine must be at least 1 entry, got {self.fine}")
 
     def admits(self, memory: Memory, frame: int, pinned: bool) -> bool:
-        """Annotated, or N frames after the newest entry."""
-        return pinned or not memory.entries or frame - memory.entries[-1].frame >= self.every
+        """Annotated, or N frames after the newest entry, unless nothing is seen of any object: what is away for long is
+        known again by what was kept of it.
+        """
+        if pinned or not memory.entries:
+            return True
+        return frame - memory.entries[-1].frame >= self.every and _shows_something(memory)
 
     def kept(self, entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
         """At most `max_entries`, of which `fine` and the annotated ones have all their strides."""
@@ -122,6 +128,11 @@ class EveryNth:
             return entries
         newest = {e.frame for e in [e for e in entries if not e.pinned][-self.fine :]}
         return tuple(e if e.pinned or e.frame in newest else _coarse(e) for e in entries)
+
+
+def _shows_something(memory: Memory) -> bool:
+    """Whether some object is likelier than background somewhere on the newest frame."""
+    return memory.previous is None or bool((memory.previous.probabilities[:, 0] < 0.5).any())
 
 
 def _coarse(entry: Entry) -> Entry:

@@ -32,6 +32,11 @@ def draw_post(photos: Sequence[Photo], extent: float, rng: np.random.Generator) 
     return _draw(_POSTS, photos, extent, rng)
 
 
+def draw_blob(extent: float, rng: np.random.Generator) -> Cutout:
+    """A rounded thing of no particular kind, of `extent` pixels, with a made-up texture."""
+    return _draw((_blob,), (), extent, rng)
+
+
 def take_texture(photos: Sequence[Photo], side: int, rng: np.random.Generator) -> UInt8[np.ndarray, "side side 3"]:
     """A piece of one of the photos, or stripes, checks or noise in a few colours."""
     if photos and rng.random() < 0.65:
@@ -41,7 +46,7 @@ def take_texture(photos: Sequence[Photo], side: int, rng: np.random.Generator) -
         piece = rgb[int(top) : int(top + part) + 1, int(left) : int(left + part) + 1]
         enlarged: np.ndarray = cv2.resize(piece, (side, side), interpolation=cv2.INTER_LINEAR)
         return enlarged
-    return _pattern(side, rng)
+    return take_pattern(side, rng)
 
 
 def _draw(
@@ -58,8 +63,8 @@ def _draw(
     return trim(texture[window], alpha[window], extent, 0.4)
 
 
-def _pattern(side: int, rng: np.random.Generator) -> Rgb:
-    """Two or three colours, mixed by smooth noise, stripes or checks."""
+def take_pattern(side: int, rng: np.random.Generator) -> Rgb:
+    """A square of two or three colours, mixed by smooth noise, stripes or checks."""
     noise = np.zeros((side, side), np.float32)
     for cells in (3, 7, 15, 31):
         grain = rng.normal(0, 1, (cells, cells)).astype(np.float32)
