@@ -15,7 +15,7 @@ from devos.training.distributed import ALONE, World
 _OPTIONS = {
     "davis": "--source davis=davis2017:ROOT", "youtube-vos": "--source youtube-vos=youtube-vos:ROOT",
     "mose": "--source mose=mose:ROOT", "static": "--source static=LAYOUT:ROOT (LAYOUT: duts, coco, ...)",
-    "videos": "--videos ROOT", "photos": "--photos ROOT",
+    "instances": "--source instances=davis-like:ROOT", "videos": "--videos ROOT", "photos": "--photos ROOT",
 }  # fmt: skip
 """What gives each source that our recipes know."""
 

@@ -26,4 +26,4 @@ def sources() -> Sources:
     photos = Photos((PhotoInfo(Path("a.jpg"), Path("a.png")), PhotoInfo(Path("b.jpg"), Path("b.png"))))
     sets = {name: Videos((video(f"{name}-a", 1), video(f"{name}-b", 2))) for name in ("davis", "youtube-vos", "videos")}
     mose = Videos(tuple(video(f"mose-{count}", count) for count in (1, 2, 3, 4)))
-    return {**sets, "mose": mose, "static": photos, "photos": photos}
+    return {**sets, "mose": mose, "instances": mose, "static": photos, "photos": photos}

@@ -70,7 +70,7 @@ def test_debug_is_the_papers_three_phases_but_for_their_size():
 
 def test_only_what_goes_on_from_weights_does_not_start_from_imagenet():
     starts = {name: recipe.start for name, recipe in RECIPES.items() if recipe.start is not Start.IMAGENET}
-    given = dict.fromkeys(("main-2", "main-2-mose", "many-objects", "crowds", "parts", "turns"), Start.GIVEN)
+    given = dict.fromkeys(("main-2", "main-2-mose", "many-objects", "crowds", "parts", "turns", "lures"), Start.GIVEN)
     assert starts == given | {"finetune": Start.SHIPPED}
     assert all(recipe.before in RECIPES for recipe in RECIPES.values() if recipe.start is Start.GIVEN)
 

@@ -9,6 +9,7 @@ from devos.training.recipes import (
     finetune,
     laptop,
     long_clips,
+    lures,
     main_1,
     main_2,
     many_objects,
@@ -24,7 +25,7 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         pretrain.RECIPE, main_1.RECIPE, main_2.RECIPE, main_1.RECIPE_MOSE, main_2.RECIPE_MOSE,
         finetune.RECIPE, laptop.RECIPE, short_clips.RECIPE, long_clips.RECIPE, many_objects.RECIPE,
-        crowds.RECIPE, parts.RECIPE, turns.RECIPE, debug.RECIPE,
+        crowds.RECIPE, parts.RECIPE, turns.RECIPE, lures.RECIPE, debug.RECIPE,
     )
 }  # fmt: skip
 """The paper's first, then ours."""
