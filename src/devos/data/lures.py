@@ -48,7 +48,7 @@ def add_lure(footage: Footage, again: Footage, rng: np.random.Generator, way: Wa
     images, masks = _placed(again, chosen, _path(mine, way, rng), scale, rng)
     first = (footage.labels[0] > 0) & (footage.labels[0] != VOID)
     behind = way is Way.PARTS or bool(rng.random() < 0.4)
-    hidden = np.count_nonzero(masks[0] & first) / max(1, np.count_nonzero(first))
+    hidden = float((masks[0] & first).sum()) / max(1.0, float(first.sum()))
     if behind or hidden > _MOST_HIDDEN:
         masks &= footage.labels == 0
     labels = np.where(masks, 0, footage.labels).astype(np.uint8)
@@ -69,6 +69,7 @@ def cut_away(footage: Footage, other: Footage, rng: np.random.Generator) -> Foot
 
 def _path(mine: Bool[np.ndarray, "t h w"], way: Way, rng: np.random.Generator) -> Float64[np.ndarray, "t 2"]:
     """Where the lure's centre is on each frame, (x, y) in pixels; outside of the frame where it is not there."""
+    path: Float64[np.ndarray, "t 2"]
     length, size = mine.shape[:2]
     centres = _centres(mine)
     reach = max(0.15 * size, 1.1 * float(np.sqrt(mine[0].mean())) * size)
@@ -76,18 +77,27 @@ def _path(mine: Bool[np.ndarray, "t h w"], way: Way, rng: np.random.Generator) -
     side = np.array([np.cos(angle), np.sin(angle)]) * reach * rng.uniform(0.5, 1.3)
     time = np.linspace(0, 1, length)[:, None]
     if way is Way.TWIN:
-        return centres + side + np.cumsum(rng.normal(0, 0.01 * size, (length, 2)), 0)
-    if way is Way.STAYS:
-        return np.repeat((centres[:1] + side * 1.5), length, 0) + rng.normal(0, 0.004 * size, (length, 2))
-    if way is Way.CROSSES:
-        return centres + side * (2 * time - 1) * rng.uniform(0.9, 1.4)
-    if way is Way.PARTS:
-        return centres + side * np.clip(time * rng.uniform(1.2, 2.0) - rng.uniform(0, 0.4), 0, None)
+        path = centres + side + np.cumsum(rng.normal(0, 0.01 * size, (length, 2)), 0)
+    elif way is Way.STAYS:
+        path = np.repeat((centres[:1] + side * 1.5), length, 0) + rng.normal(0, 0.004 * size, (length, 2))
+    elif way is Way.CROSSES:
+        path = centres + side * (2 * time - 1) * rng.uniform(0.9, 1.4)
+    elif way is Way.PARTS:
+        path = centres + side * np.clip(time * rng.uniform(1.2, 2.0) - rng.uniform(0, 0.4), 0, None)
+    else:
+        path = _from_outside(centres[-1] + side * rng.uniform(0.3, 1.3), bool(side[0] < 0), length, size, rng)
+    return path
+
+
+def _from_outside(
+    goal: Float64[np.ndarray, " 2"], from_left: bool, length: int, size: int, rng: np.random.Generator
+) -> Float64[np.ndarray, "t 2"]:
+    """Comes over the border after the first frame, and far out of the frame before that."""
     enter = int(rng.integers(1, max(2, length - 1)))
-    outside = np.array([-0.2 if side[0] < 0 else 1.2, rng.uniform(0.2, 0.8)]) * size
-    goal = centres[-1] + side * rng.uniform(0.3, 1.3)
+    outside = np.array([-0.2 if from_left else 1.2, rng.uniform(0.2, 0.8)]) * size
     share = np.clip((np.arange(length) - enter + 1) / max(1, length - enter), 0, 1)[:, None]
-    return outside + (goal - outside) * share**0.7 + np.where(share > 0, 0, 10.0 * size)
+    path: Float64[np.ndarray, "t 2"] = outside + (goal - outside) * share**0.7 + np.where(share > 0, 0, 10.0 * size)
+    return path
 
 
 def _placed(

@@ -182,7 +182,7 @@ def _ground(rng: np.random.Generator) -> UInt8[np.ndarray, "hg wg 3"]:
     """A scene larger than the frame, softer than what moves over it."""
     side = 2 * WIDTH
     pattern = cv2.GaussianBlur(take_pattern(side, rng), (0, 0), 3).astype(np.float32)
-    ground = np.clip(pattern * 0.7 + float(rng.uniform(20, 60)), 0, 255).astype(np.uint8)
+    ground: np.ndarray = np.clip(pattern * 0.7 + float(rng.uniform(20, 60)), 0, 255).astype(np.uint8)
     for _ in range(6):
         clutter = draw_blob(float(rng.uniform(30, 120)), rng)
         h, w = clutter.alpha.shape
@@ -197,7 +197,9 @@ def _draw(
 ) -> tuple[Rgb, Alpha]:
     """Frame t, its things back to front: picture and labels."""
     corner = np.array([[1, 0, -WIDTH / 2 + pan[0] * t], [0, 1, -HEIGHT / 2 + pan[1] * t]])
-    image = cv2.warpAffine(ground, corner, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    image: Rgb = cv2.warpAffine(
+        ground, corner, (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
     labels = np.zeros((HEIGHT, WIDTH), np.uint8)
     for thing in things:
         rgb, alpha = _side(thing, t) if turning else (thing.rgb, thing.alpha)
