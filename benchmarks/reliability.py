@@ -130,9 +130,7 @@ class Trials:
 
     def segment(self, out: Path, *, masks: Path | None = None, direction: str = "forward") -> None:
         """Begin, or go on with what was begun."""
-        begun = (out / "project" / "history" / "head.json").exists()
-        devos.segment(self.clip, masks or self.first, out, model=self.segmenter, direction=direction, resume=begun,
-                      overwrite=not begun)  # fmt: skip
+        devos.segment(self.clip, masks or self.first, out, model=self.segmenter, direction=direction, resume=True)
 
     def correct(self, out: Path) -> None:
         """Correct the second object at frame 40, or go on with that."""

@@ -139,6 +139,23 @@ def test_however_a_run_is_stopped_it_goes_on_to_the_bytes_of_an_unbroken_one(
     assert files(out) == resumed
 
 
+def test_resuming_what_was_never_begun_begins_it(segment, out):
+    assert segment("--resume").exit_code == 0
+    assert len(list((out / "masks").iterdir())) == 8
+    before = files(out)
+    assert segment("--resume").exit_code == 0 and files(out) == before  # there is nothing left to do
+
+
+def test_a_run_that_was_cut_off_before_its_first_step_is_begun_by_resuming(segment, out):
+    import shutil
+
+    assert segment().exit_code == 0
+    before = files(out)
+    shutil.rmtree(out / "project" / "history")
+    shutil.rmtree(out / "masks")
+    assert segment("--resume").exit_code == 0 and files(out) == before
+
+
 def test_a_second_run_into_a_folder_that_is_written_to_is_refused_also_with_overwrite(segment, out, done):
     from devos.project.folder import ProjectFolder
 

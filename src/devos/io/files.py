@@ -91,7 +91,8 @@ def _present(directory: Path) -> list[str]:
         return []
     names = sorted(entry.name for entry in directory.iterdir())
     project = directory / PROJECT_FOLDER
-    if PROJECT_FOLDER in names and project.is_dir() and {entry.name for entry in project.iterdir()} <= {LOCK_FILE}:
+    nothing_begun = {LOCK_FILE, partial_path(project / "project.json").name}
+    if PROJECT_FOLDER in names and project.is_dir() and {entry.name for entry in project.iterdir()} <= nothing_begun:
         names.remove(PROJECT_FOLDER)
     return names
 

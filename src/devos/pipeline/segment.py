@@ -105,6 +105,7 @@ def _segment(video: Path, masks: Path, folder: ProjectFolder, load_segmenter: Ca
             given = read_masks(masks, reader, resize=choices["resize_masks"], snap=choices["snap_masks"])
         with clock.part("load"):
             segmenter = load_segmenter()
+        resume = resume and folder.exists  # cut off before anything was begun, it begins
         if not resume:
             check_output(folder.path, overwrite=overwrite)
         with folder.writing():
@@ -112,7 +113,8 @@ def _segment(video: Path, masks: Path, folder: ProjectFolder, load_segmenter: Ca
                 record = project_record(reader, segmenter, choices)
                 said = tuple(_annotations(given, reader, first, last))
             if resume:
-                step = _begun(folder, record, said)
+                _refuse_other(folder, record, said)
+                step = folder.history[1] if folder.history.head else _begin(folder, record, given, said)
             else:
                 # Last of the checks, since with `overwrite` it removes what an earlier run wrote.
                 prepare_output(folder.path, overwrite=overwrite, inputs=(video, masks))
@@ -142,7 +144,7 @@ def _annotations(given: GivenMasks, reader: VideoReader, first: int | None, last
 
 
 def _begin(folder: ProjectFolder, record: ProjectRecord, given: GivenMasks, said: Sequence[Annotation]) -> Step:
-    """A new project, and its first step."""
+    """The first step of a project."""
     folder.create(record)
     for annotation in said:
         folder.content.add(label_png(given[annotation.frame]))
@@ -152,18 +154,17 @@ def _begin(folder: ProjectFolder, record: ProjectRecord, given: GivenMasks, said
     return folder.history.begin(Step(1, "segment", tuple(said), plan=plan.as_json()))
 
 
-def _begun(folder: ProjectFolder, record: ProjectRecord, said: Sequence[Annotation]) -> Step:
-    """The step that was begun, if it is this one; OptionError, with all that differs, if not."""
-    differences = folder.record.differences(record)
-    before = folder.history[1]
-    if [(one.frame, one.mask) for one in before.annotations] != [(one.frame, one.mask) for one in said]:
-        differences.append(f"the masks: {said[0].source} is not what was begun with ({before.annotations[0].source})")
+def _refuse_other(folder: ProjectFolder, record: ProjectRecord, said: Sequence[Annotation]) -> None:
+    """OptionError, with all that differs, if what was begun is not this very run."""
+    differences, head = folder.record.differences(record), folder.history.head
+    before = folder.history[1].annotations if head else said
+    if [(one.frame, one.mask) for one in before] != [(one.frame, one.mask) for one in said]:
+        differences.append(f"the masks: {said[0].source} is not what was begun with ({before[0].source})")
     if differences:
         raise OptionError(f"{folder.path}: was begun otherwise: {'; '.join(differences)}; give what it was begun with "
                           "to go on, or begin anew with --overwrite")  # fmt: skip
-    if folder.history.head != 1:
+    if head > 1:
         raise OptionError(f"{folder.path}: was corrected since; devos resume {folder.path} goes on with the last step")
-    return before
 
 
 def project_record(reader: VideoReader, segmenter: Segmenter, choices: dict[str, Any]) -> ProjectRecord:

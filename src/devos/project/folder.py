@@ -68,11 +68,13 @@ class ProjectFolder:
     def create(self, record: ProjectRecord) -> None:
         """Begin a project; the folder is there and was found fit for it."""
         try:
-            for folder in (self.inner, self.history.folder, self.content.folder, self.masks):
+            self.inner.mkdir(parents=True, exist_ok=True)
+            # first of all: a folder without it, and with nothing else, is one in which nothing was begun
+            write_json(self.inner / "project.json", record.as_json(), durable=True)
+            for folder in (self.history.folder, self.content.folder, self.masks):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise output_error(self.inner, error) from error
-        write_json(self.inner / "project.json", record.as_json(), durable=True)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
