@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import deque
 from collections.abc import Generator
 from contextlib import suppress
@@ -95,6 +96,7 @@ class VideoFile(VideoReader):
                 if (frame := self._to_frame(*held.pop(), converter)) is not None:
                     yield frame
             stop = first
+            gc.collect()  # a container and its streams hold each other, and the decoder's pictures with them
 
     def _decode(self, start: int, stop: int | None) -> Generator[tuple[int, Shown | Lost], None, None]:
         """What is shown from `start` on, each with its index."""
