@@ -16,8 +16,10 @@ from devos.errors import VideoError
 from devos.frames import Frame, FrameSize, frame_name
 from devos.io.decoding import Lost, Pictures, SeekError, Shown
 from devos.io.key_pictures import KeyPictures, decode_key_pictures, find_key_pictures
+from devos.io.look import look_of
 from devos.io.orientation import orientation_of
 from devos.io.reader import OnSkip, VideoReader
+from devos.io.sound import sound_source
 from devos.io.streams import (
     count_frames,
     frame_rate,
@@ -37,14 +39,22 @@ _CUT_OFF = "the file is cut off before it"
 
 
 class VideoFile(VideoReader):
-    """One video stream of a file; sound and all else is passed over."""
+    """One video stream of a file; of all else the sound alone is known, as `sound`."""
 
     names = None
 
-    def __init__(self, path: Path, *, skip_bad_frames: bool, on_skip: OnSkip | None, stream: int | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        skip_bad_frames: bool,
+        on_skip: OnSkip | None,
+        stream: int | None = None,
+        sound: bool = True,
+    ) -> None:
         super().__init__(path, skip_bad_frames=skip_bad_frames, on_skip=on_skip)
         refuse_what_is_no_video(path)
-        self._wanted = stream
+        self._wanted, self._with_sound = stream, sound
         self._key_pictures: KeyPictures | None = None
         self._first_pts: int | None = None
         self._picture_bytes = 0
@@ -65,7 +75,8 @@ class VideoFile(VideoReader):
     def _probe_size(self) -> FrameSize:
         """The size of the first frame that decodes: only a decoded frame tells how it is turned."""
         with open_container(self.path) as container:
-            pictures = Pictures(container, video_stream(container, self.path, self._wanted))
+            stream = video_stream(container, self.path, self._wanted)
+            pictures = Pictures(container, stream)
             for picture in pictures:
                 if isinstance(picture, Lost):
                     if not self._skip_bad_frames:
@@ -76,6 +87,10 @@ class VideoFile(VideoReader):
                 self.orientation = orientation_of(picture.frame)
                 if self.orientation.is_slanted:
                     self._notes.append("the file asks for a turn by less than a quarter; the nearest quarter is taken")
+                self.look = look_of(stream, picture.frame, transposed=self.orientation.transposed)
+                if self._with_sound:
+                    first_s = float((self._first_pts or 0) * self._time_base)
+                    self.sound = sound_source(container, self.path, first_s)
                 return self.orientation.size(FrameSize(picture.frame.height, picture.frame.width))
         raise VideoError(f"{self.path}: no frame of it can be decoded; the file is damaged or cut off, copy it again")
 

@@ -12,11 +12,14 @@ from typing import Any
 import av
 import numpy as np
 from av.error import FFmpegError
+from av.video.reformatter import VideoReformatter
 
 from devos.errors import OutputError
 from devos.frames import Frame, FrameSize, MaskFrame
 from devos.io.drawing import draw_overlay
 from devos.io.files import Sink, output_error, partial_path
+from devos.io.look import PICTURES, Look
+from devos.io.sound import Sound, SoundSource
 
 _MIN_TICKS_PER_S = 10_000
 _ENCODERS = (("libx264", {"crf": "19", "preset": "superfast", "threads": "2", "bf": "0"}), ("mpeg4", {"q:v": "4"}))
@@ -31,7 +34,8 @@ _GLOBAL_HEADER = 1 << 22
 
 
 class OverlayVideo(Sink):
-    """An mp4 (H.264) with the source's frame rate and its frames' own times.
+    """An mp4 (H.264) with the source's frame rate and its frames' own times, its colours' tags, range and pixel aspect
+    (`look`), and its sound.
 
     While it grows it is a fragmented file under the name `overlay.partial.mp4`, which plays up to its last fragment
     even if the process is killed. Leaving the `with`, also through an error or Ctrl-C, makes it a plain mp4 under its
@@ -41,12 +45,20 @@ class OverlayVideo(Sink):
     groups of an earlier overlay whose frames have not changed can be taken over as they are (`copy`, `read_groups`).
     """
 
-    def __init__(self, path: str | Path, fps: Fraction, size: FrameSize) -> None:
-        self.path = Path(path)
+    def __init__(
+        self,
+        path: str | Path,
+        fps: Fraction,
+        size: FrameSize,
+        *,
+        look: Look = PICTURES,
+        sound: SoundSource | None = None,
+    ) -> None:
+        self.path, self._look = Path(path), look
         self._partial = partial_path(self.path)
         self._size = size
         # ticks so fine that varying frame times keep their place, and of which each frame of `fps` is a whole number
-        self._ticks_per_s = fps.numerator * math.ceil(_MIN_TICKS_PER_S / fps.numerator)
+        self._ticks_per_s = _ticks_per_s(fps, look.time_base)
         self._ticks_per_frame = round(self._ticks_per_s / fps)
         self.group_size = min(max(1, round(_GROUP_S * fps)), _MOST_OF_A_GROUP)
         """Frames that are encoded together."""
@@ -55,14 +67,17 @@ class OverlayVideo(Sink):
         self._num_in_group = 0
         self._first_s: float | None = None
         self._next_pts = 0
+        self._converter = VideoReformatter()
+        self._sound: Sound | None = None
         try:
             # hybrid: fragments while writing, turned into a plain file at the end
             movflags = "+hybrid_fragmented+frag_keyframe"
-            options = {"movflags": movflags, "flush_packets": "1"}
+            options = {"movflags": movflags, "flush_packets": "1", "video_track_timescale": str(self._ticks_per_s)}
             # libav opens the file with the first packet only, too late to tell that it cannot be written
             self._partial.touch()
             self._container: Any = av.open(str(self._partial), "w", format="mp4", options=options)
             self._stream = self._add_stream(fps)
+            self._sound = Sound(sound, self._container) if sound else None
         except (OSError, FFmpegError) as error:
             raise self._failure(error) from error
 
@@ -71,7 +86,10 @@ class OverlayVideo(Sink):
         if frame.size != self._size:
             raise ValueError(f"the overlay is {self._size}, but frame {frame.name} is {frame.size}")
         # not a copy: the encoder converts it before this returns, and nobody else has it
-        picture = av.VideoFrame.from_numpy_buffer(_to_even(draw_overlay(frame, masks)), format="rgb24")
+        drawn = av.VideoFrame.from_numpy_buffer(_to_even(draw_overlay(frame, masks)), format="rgb24")
+        picture = self._converter.reformat(
+            drawn, format="yuv420p", dst_colorspace=self._look.conversion, dst_color_range=self._look.colour_range or 1
+        )
         if self._first_s is None:
             self._first_s = frame.time_s
         pts = max(self._next_pts, round((frame.time_s - self._first_s) * self._ticks_per_s))
@@ -82,6 +100,7 @@ class OverlayVideo(Sink):
             self._encoder = self._new_encoder()
         self._num_in_group += 1
         self._mux(picture)
+        self._sound_until(pts)
         if self._num_in_group == self.group_size:
             self._mux(None)
 
@@ -98,6 +117,7 @@ class OverlayVideo(Sink):
                 self._next_pts, packet.duration = packet.pts + 1, self._ticks_per_frame
                 packet.stream = self._stream
                 self._container.mux(packet)
+                self._sound_until(packet.pts)
         except (OSError, FFmpegError) as error:
             raise self._failure(error) from error
 
@@ -107,6 +127,9 @@ class OverlayVideo(Sink):
             return
         if self._num_in_group:
             self._mux(None)
+        if self._sound is not None:
+            self._sound_until(self._next_pts - 1 + self._ticks_per_frame)
+            self._sound.close()
         container, self._container = self._container, None
         try:
             container.close()
@@ -139,6 +162,11 @@ class OverlayVideo(Sink):
         encoder.pix_fmt = "yuv420p"
         encoder.time_base = Fraction(1, self._ticks_per_s)
         encoder.gop_size = self.group_size
+        self._look.mark(encoder)
+
+    def _sound_until(self, pts: int) -> None:
+        if self._sound is not None and self._first_s is not None:
+            self._sound.write_until(self._first_s + pts / self._ticks_per_s, self._first_s)
 
     def _mux(self, picture: Any) -> None:
         """Encode a picture, or with None what the encoder still holds, which ends its group."""
@@ -195,6 +223,13 @@ def _as_encoded(packet: Any) -> Any:
 
 def _encoder() -> tuple[str, dict[str, str]]:
     return next(encoder for encoder in _ENCODERS if encoder[0] in av.codecs_available)
+
+
+def _ticks_per_s(fps: Fraction, time_base: Fraction | None) -> int:
+    """The source's ticks where they are fine, else such that a frame is a whole number of them."""
+    if time_base is not None and time_base.numerator == 1 and time_base.denominator >= _MIN_TICKS_PER_S:
+        return time_base.denominator
+    return fps.numerator * math.ceil(_MIN_TICKS_PER_S / fps.numerator)
 
 
 def _to_even(rgb: np.ndarray) -> np.ndarray:

@@ -10,6 +10,8 @@ from types import TracebackType
 
 from devos.errors import VideoError
 from devos.frames import Frame, FrameSize
+from devos.io.look import PICTURES, Look
+from devos.io.sound import SoundSource
 
 DEFAULT_FPS = Fraction(24)
 """Frame rate of what has none of its own."""
@@ -36,6 +38,11 @@ class VideoReader(ABC):
     """Mean frames per second."""
     names: tuple[str, ...] | None
     """Each frame's name, in order, for a folder; None for a video file, whose frames are named by `frame_name`."""
+
+    look: Look = PICTURES
+    """Colours, pixel aspect and ticks, for a video that is made of it."""
+    sound: SoundSource | None = None
+    """The sound that goes with it, for the same."""
 
     def __init__(self, path: Path, *, skip_bad_frames: bool, on_skip: OnSkip | None) -> None:
         self.path = path

@@ -6,12 +6,14 @@ A frame that cannot be decoded is told when its turn comes, after all the good f
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
 from devos.errors import VideoError
 from devos.io.containers import VideoFile
 from devos.io.folders import FrameFolder
+from devos.io.pictures import UNREADABLE, num_pages, opened
 from devos.io.reader import DEFAULT_FPS, OnSkip, VideoReader
 
 __all__ = ["DEFAULT_FPS", "OnSkip", "VideoReader", "open_video"]
@@ -24,20 +26,41 @@ def open_video(
     skip_bad_frames: bool = False,
     on_skip: OnSkip | None = None,
     stream: int | None = None,
+    sound: bool = True,
+    white: int | None = None,
+    not_frames: Iterable[str | Path] = (),
 ) -> VideoReader:
-    """Open a video file, or a folder whose pictures are the frames in natural order.
+    """Open a video file, a picture file that holds several (TIFF, GIF, animated PNG and WebP), or a folder whose
+    pictures are the frames in natural order.
 
     `fps` is the frame rate of a folder, 24 unless given; a video file has its own. With `skip_bad_frames` a frame
     that cannot be decoded is left out, and `on_skip` told of it; the others keep their index and name. Of several video
     streams the file's default is read, else the one with most pixels; `stream` takes another by its number in the file.
+    Without `sound` a video that is made of it is silent. `white` is the value that is white in pictures of more than
+    8 bits; unless given, the highest that their bits hold. `not_frames` are files in the folder that are no frames.
 
         with open_video("bunny.mp4") as video:
             for frame in video:
                 print(frame.name, frame.time_s, frame.size)
     """
     path = Path(path)
-    if path.is_dir():
-        return FrameFolder(path, fps=fps or DEFAULT_FPS, skip_bad_frames=skip_bad_frames, on_skip=on_skip)
-    if not path.exists():
-        raise VideoError(f"{path}: no such file or folder; give a video file or a folder of frames")
-    return VideoFile(path, skip_bad_frames=skip_bad_frames, on_skip=on_skip, stream=stream)
+    try:
+        if path.is_dir() or (path.is_file() and holds_several(path)):
+            return FrameFolder(
+                path, fps=fps, skip_bad_frames=skip_bad_frames, on_skip=on_skip, white=white,
+                not_frames=[Path(file) for file in not_frames],
+            )  # fmt: skip
+        if not path.exists():
+            raise VideoError(f"{path}: no such file or folder; give a video file or a folder of frames")
+        return VideoFile(path, skip_bad_frames=skip_bad_frames, on_skip=on_skip, stream=stream, sound=sound)
+    except OSError as error:
+        raise VideoError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def holds_several(path: Path) -> bool:
+    """Whether a file holds several pictures that are a video, as a TIFF or a GIF may."""
+    try:
+        with opened(path) as picture:
+            return num_pages(picture) > 1
+    except UNREADABLE:
+        return False

@@ -38,7 +38,7 @@ def redraw_overlay(folder: ProjectFolder, reader: VideoReader, results: Sequence
         folder.overlay.unlink(missing_ok=True)
         return
     shown = folder.shown_by_overlay()
-    with OverlayVideo(folder.overlay, reader.fps, reader.size) as overlay:
+    with OverlayVideo(folder.overlay, reader.fps, reader.size, look=reader.look, sound=reader.sound) as overlay:
         size = overlay.group_size
         old = read_groups(folder.overlay, size)
         places = itertools.count(0, size)

@@ -78,7 +78,7 @@ class Results:
                 with suppress(OSError):
                     if not earlier.exists() or found.stat().st_size >= earlier.stat().st_size:
                         found.replace(earlier)
-        overlay = OverlayVideo(self._folder.overlay, reader.fps, reader.size)
+        overlay = OverlayVideo(self._folder.overlay, reader.fps, reader.size, look=reader.look, sound=reader.sound)
         with ExitStack() as opened:
             opened.enter_context(overlay)
             groups = read_groups(earlier, overlay.group_size)
