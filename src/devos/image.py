@@ -29,9 +29,11 @@ def network_size(frame: FrameSize, short_side: int) -> FrameSize:
 
 
 def resize_rgb(rgb: UInt8[np.ndarray, "h w 3"], size: FrameSize) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """Averaged where it shrinks by more than half as much again, else bilinear, which takes a fifth of the time."""
+    """Averaged where it shrinks by more than half as much again, else bilinear, which takes a fifth of the time. The
+    result is an array of its own.
+    """
     if rgb.shape[:2] == tuple(size):
-        return np.ascontiguousarray(rgb)
+        return np.array(rgb, order="C")  # never the caller's memory: it may hold another picture soon
     shrinks = min(rgb.shape[0] / size.height, rgb.shape[1] / size.width) > _AVERAGED
     resized: np.ndarray = cv2.resize(
         np.ascontiguousarray(rgb), (size.width, size.height),

@@ -23,6 +23,7 @@ from devos.cli import (
     figure,
     info,
     mark,
+    probe,
     project,
     segment,
     submit,
@@ -65,6 +66,7 @@ app = typer.Typer(
 )
 app.command()(segment.segment)
 app.command()(mark.mark)
+app.command()(probe.probe)
 app.command()(project.status)
 app.command()(project.correct)
 app.command()(project.undo)

@@ -81,6 +81,15 @@ def segment(
         bool, typer.Option("--skip-bad-frames", help="Leave out frames that cannot be read.")
     ] = False,
     overlay: Overlay = True,
+    sound: Annotated[
+        bool, typer.Option(" /--no-sound", help="Leave the sound out of the overlay.", show_default=False)
+    ] = True,
+    stream: Annotated[
+        int | None, typer.Option(help="Video stream to read, by its number in the file.", show_default=False)
+    ] = None,
+    white: Annotated[
+        int | None, typer.Option(help="Value that is white in pictures of more than 8 bits.", show_default=False)
+    ] = None,
 ) -> None:
     """Follow the objects of MASKS through INPUT.
 
@@ -93,7 +102,8 @@ def segment(
         "following", video, masks, out, model=model, device=device, size=size, memory_every=memory_every, bank=bank,
         fine_bank=fine_bank, focus=focus, flow=flow, flip=flip, scales=parse_scales(scales), runtime=runtime,
         precision=precision, fps=fps, direction=direction, first=first, last=last, overwrite=overwrite, resume=resume,
-        resize_masks=resize_masks, snap_masks=snap_masks, skip_bad_frames=skip_bad_frames, overlay=overlay,
+        resize_masks=resize_masks, snap_masks=snap_masks, skip_bad_frames=skip_bad_frames, overlay=overlay, sound=sound,
+        stream=stream, white=white,
     )  # fmt: skip
     typer.echo(json.dumps(summary.as_json(), indent=2))
 

@@ -6,21 +6,22 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from threading import RLock
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8, UInt16
+from jaxtyping import Float, UInt16
 from torch import Tensor
 
 from devos.engine.ensemble import Past, View, average, views_of
 from devos.engine.forks import refuse_after_fork
+from devos.engine.given import as_labels, as_rgb
 from devos.engine.objects import ObjectTable
 from devos.engine.prepared import Preparation, PreparedFrame, Sight
 from devos.engine.results import Answer, Kept, Labels
 from devos.engine.settings import Settings
 from devos.engine.states import State
-from devos.errors import MaskError, VideoError
+from devos.errors import VideoError
 from devos.flow.estimator import FlowEstimator, create_flow
 from devos.frames import Frame, FrameSize, MaskFrame, frame_name
 from devos.image import to_tensor
@@ -122,8 +123,8 @@ class Session:
 
     def step(
         self,
-        frame: Frame | PreparedFrame | UInt8[np.ndarray, "h w 3"],
-        masks: Labels | None = None,
+        frame: Frame | PreparedFrame | Any,
+        masks: Any = None,
         *,
         objects: Iterable[int] | None = None,
         kept: Kept | None = None,
@@ -131,7 +132,8 @@ class Session:
     ) -> MaskFrame:
         """Follow every object onto the next frame.
 
-        `frame`: RGB, 8 bits, of any size, the same throughout a video; or what `prepare` made of it. `masks`: the
+        `frame`: RGB, 8 bits, h x w x 3, of any size, the same throughout a video (NumPy, PyTorch or Pillow; it is
+        copied); or what `prepare` made of it. `masks`: the
         user's ids at the frame's size; it names the objects that it shows, and those in `objects` (to say that one is
         not on this frame), and says nothing about the others. What is given comes back exactly. New objects may be
         named at any frame. `kept`: objects whose masks stand while others are followed; they come back exactly too,
@@ -143,8 +145,8 @@ class Session:
     @torch.inference_mode()
     def advance(
         self,
-        frame: Frame | PreparedFrame | UInt8[np.ndarray, "h w 3"],
-        masks: Labels | None = None,
+        frame: Frame | PreparedFrame | Any,
+        masks: Any = None,
         *,
         objects: Iterable[int] | None = None,
         kept: Kept | None = None,
@@ -156,7 +158,7 @@ class Session:
         with self._stepping:
             return self._advance(frame, masks, objects, kept)
 
-    def _advance(self, frame: Frame | PreparedFrame | np.ndarray, masks: Labels | None, objects: Iterable[int] | None,
+    def _advance(self, frame: Frame | PreparedFrame | Any, masks: Any, objects: Iterable[int] | None,
                  kept: Kept | None) -> Answer:  # fmt: skip
         prepared = frame if isinstance(frame, PreparedFrame) else None
         frame = self._as_frame(frame.frame if isinstance(frame, PreparedFrame) else frame)
@@ -208,27 +210,23 @@ class Session:
         model = self._segmenter.model
         return tuple(replace(past, memory=model.rewrite(past.memory, change)) for past in self.state.pasts)
 
-    def _as_frame(self, frame: Frame | np.ndarray) -> Frame:
+    def _as_frame(self, frame: Frame | Any) -> Frame:
         if not isinstance(frame, Frame):
-            if frame.ndim != 3 or frame.shape[2] != 3 or frame.dtype != np.uint8:
-                raise VideoError(f"a frame is height x width x 3, uint8, RGB; got {frame.shape} of {frame.dtype}")
-            frame = Frame(self.state.index, float(self.state.index), frame_name(self.state.index), frame)
+            name = frame_name(self.state.index)
+            frame = Frame(self.state.index, float(self.state.index), name, as_rgb(frame, name))
         if self.state.size is not None and frame.size != self.state.size:
             raise VideoError(f"frame {frame.name} is {frame.size}, but the video is {self.state.size}; "
                              "give all frames at one size, or start a new session")  # fmt: skip
         return frame
 
-    def _check_masks(self, frame: Frame, masks: Labels | None,
+    def _check_masks(self, frame: Frame, masks: Any,
                      objects: Iterable[int] | None) -> tuple[UInt16[np.ndarray, "h w"] | None, list[int]]:  # fmt: skip
         """The given labels, and every object that is named."""
         named = {int(i) for i in objects or ()}
         if masks is None:
             return (np.zeros(frame.size, np.uint16) if named else None), sorted(named)
-        if masks.shape != tuple(frame.size):
-            raise MaskError(f"the mask for frame {frame.name} is {masks.shape[1]}x{masks.shape[0]}, but the frame is "
-                            f"{frame.size}; resize the mask with nearest neighbour")  # fmt: skip
-        named |= {int(i) for i in np.unique(masks)} - {0}
-        return masks.astype(np.uint16), sorted(named)
+        labels = as_labels(masks, frame.size, frame.name)
+        return labels, sorted(named | {int(i) for i in np.unique(labels)} - {0})
 
     def _admit(self, named: Sequence[int]) -> None:
         """Give new objects a place; where that opens a group, what is remembered gets it too, all background."""

@@ -5,12 +5,13 @@ from devos.io.labels import davis_palette, write_label_png
 from devos.io.masks import GivenMasks, read_masks
 from devos.io.overlay import OverlayVideo
 from devos.io.sinks import MaskFolder, ObjectsTable
-from devos.io.videos import VideoReader, open_video
+from devos.io.videos import OnSkip, VideoReader, open_video
 
 __all__ = [
     "GivenMasks",
     "MaskFolder",
     "ObjectsTable",
+    "OnSkip",
     "OverlayVideo",
     "VideoReader",
     "davis_palette",

@@ -72,6 +72,11 @@ class VideoFile(VideoReader):
                 )
         self.size = self._probe_size()
 
+    @property
+    def first_pts(self) -> int | None:
+        """When the first frame is shown, in ticks; None where the file does not say."""
+        return self._first_pts
+
     def _probe_size(self) -> FrameSize:
         """The size of the first frame that decodes: only a decoded frame tells how it is turned."""
         with open_container(self.path) as container:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from devos.errors import OutputError
+from devos.io.names import refuse_strange_name
 from devos.whole_files import output_error, partial_path, replacing, sync
 
 __all__ = ["Sink", "check_output", "output_error", "partial_path", "prepare_output", "replacing", "sync", "write_json"]
@@ -57,6 +58,7 @@ def write_json(path: str | Path, content: Mapping[str, Any], *, durable: bool = 
 def check_output(directory: str | Path, *, overwrite: bool = False) -> None:
     """OutputError for a folder with anything in it, unless `overwrite`; nothing is changed."""
     directory = Path(directory)
+    refuse_strange_name(directory, OutputError)
     try:
         if directory.exists() and not directory.is_dir():
             raise OutputError(f"{directory}: a file, not a folder; name a folder for the results")
@@ -76,6 +78,7 @@ def prepare_output(directory: str | Path, *, overwrite: bool = False, inputs: It
     folders of this run; it is an error if one would be removed.
     """
     directory = Path(directory)
+    refuse_strange_name(directory, OutputError)
     check_output(directory, overwrite=overwrite)
     try:
         if _present(directory):

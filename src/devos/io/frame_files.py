@@ -12,6 +12,7 @@ from PIL import Image
 
 from devos.errors import VideoError
 from devos.frames import FrameSize
+from devos.io.names import refuse_strange_name
 from devos.io.pictures import PICTURE_FORMATS, PICTURE_SUFFIXES, UNREADABLE, list_pictures, read_size
 
 _LOOKED_AT = 3
@@ -33,6 +34,8 @@ def find_frames(folder: Path, not_frames: Iterable[Path] = ()) -> tuple[list[Pat
     if not files:
         found = f"has no pictures among its {others} entries" if others else "is an empty folder"
         raise VideoError(f"{folder}: {found}; a folder of frames holds {' '.join(PICTURE_SUFFIXES)} files")
+    for file in files:
+        refuse_strange_name(file, VideoError)
     known = {path.resolve() for path in not_frames}
     given = [file for file in files if file.resolve() in known]
     frames = [file for file in files if file not in given] or files

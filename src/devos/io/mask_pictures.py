@@ -21,12 +21,8 @@ from devos.io.pictures import PICTURE_FORMATS, UNREADABLE
 
 _MANY_CODES = 1000
 _PHOTO_CODES = 100
-_SOFT_CODES = 3
 _DAVIS_GREYS = (0, 64, 128, 192)
 """Greys that the DAVIS palette has: a coloured picture of these alone is read by that palette."""
-_EDGE_PX = 5
-"""How wide a soft edge may be."""
-_WHITE = {255, 65535}
 
 
 class Coding(Enum):
@@ -89,61 +85,11 @@ def refuse_photograph(mask: MaskPicture) -> None:
         )
 
 
-def soft_codes(mask: MaskPicture) -> set[int]:
-    """The codes that only soft edges have; empty for a mask with hard edges.
-
-    Small objects and thin lines are no soft edges: those lie beside a solid object, in several codes, or are greys
-    between black and white.
-    """
-    objects = mask.solid - {0}
-    stray = set(mask.areas) - mask.solid - {0}
-    if not stray or not objects:
-        return stray if len(stray) > 20 else set()
-    if mask.coding is Coding.GREY and objects <= _WHITE and max(stray) < max(objects):
-        return stray
-    if len(stray) < _SOFT_CODES:
-        return set()
-    reach = np.ones((2 * _EDGE_PX + 1, 2 * _EDGE_PX + 1), np.uint8)
-    near = cv2.dilate(_is_one_of(mask.codes, objects).astype(np.uint8), reach) > 0
-    is_stray = _is_one_of(mask.codes, stray)
-    return stray if near[is_stray].mean() > 0.8 else set()
-
-
-def snap(mask: MaskPicture, soft: set[int]) -> MaskPicture:
-    """Give each pixel of a soft edge the code of the nearest pixel that has a clear one.
-
-    Greys between black and white are cut at the middle instead, as the edge is where half a pixel is covered.
-    """
-    objects = mask.solid - {0}
-    if mask.coding is Coding.GREY and objects and objects <= _WHITE:
-        white = max(objects)
-        codes = np.where(mask.codes > white // 2, white, 0).astype(np.int32)
-    else:
-        codes = _take_nearest(mask.codes, _is_one_of(mask.codes, soft))
-    return describe(mask.path, mask.coding, codes)
-
-
-def _take_nearest(codes: Int32[np.ndarray, "h w"], replace: Bool[np.ndarray, "h w"]) -> Int32[np.ndarray, "h w"]:
-    if replace.all():
-        return codes
-    _, nearest = cv2.distanceTransformWithLabels(
-        replace.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
-    )
-    code_of_source = np.zeros(int(nearest.max()) + 1, dtype=np.int32)
-    code_of_source[nearest[~replace]] = codes[~replace]
-    taken: np.ndarray = code_of_source[nearest]
-    return taken
-
-
 def _fills_a_block(ranks: np.ndarray) -> Bool[np.ndarray, "h w"]:
     """Where a pixel and its eight neighbours have one value; pixels beyond the border agree with all."""
     block = np.ones((3, 3), np.uint8)
     same: np.ndarray = cv2.erode(ranks, block) == cv2.dilate(ranks, block)
     return same
-
-
-def _is_one_of(codes: np.ndarray, wanted: set[int] | frozenset[int]) -> Bool[np.ndarray, "h w"]:
-    return np.isin(codes, np.array(sorted(wanted), dtype=np.int32))
 
 
 def _codes(picture: Image.Image) -> tuple[Coding, np.ndarray]:

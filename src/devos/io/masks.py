@@ -14,7 +14,9 @@ from devos.errors import MaskError
 from devos.frames import FrameSize
 from devos.io.labels import davis_palette, write_label_png
 from devos.io.mask_codes import CodeTable, code_tables
-from devos.io.mask_pictures import Coding, MaskPicture, read_mask_picture, refuse_photograph, snap, soft_codes
+from devos.io.mask_edges import snap, soft_codes
+from devos.io.mask_pictures import Coding, MaskPicture, read_mask_picture, refuse_photograph
+from devos.io.names import exists, refuse_strange_name
 from devos.io.pictures import list_pictures
 from devos.io.reader import VideoReader
 
@@ -113,18 +115,19 @@ def read_masks(
     video's, keeping ids whole; with `snap` soft edges are made hard. A mask says nothing of objects it does not name.
     """
     path = Path(path)
-    if not path.exists():
+    refuse_strange_name(path, MaskError)
+    if not exists(path, MaskError):
         raise MaskError(f"{path}: no such file or folder; give a mask PNG for the first frame, or a folder of them")
     notes: list[str] = []
     files = _match_folder(path, video) if path.is_dir() else {frame: path}
     if not path.is_dir() and frame == 0:
         notes += _note_other_frame(path, video)
-    checked = {index: _check(file, video.size, resize=resize, snap_edges=snap) for index, file in files.items()}
+    checked = {index: _check(file, video.size, notes, resize, snap) for index, file in files.items()}
     tables, how_read = code_tables((mask.path, mask.coding, mask.codes) for mask in checked.values())
     return GivenMasks(checked, tables, video.size, notes + how_read)
 
 
-def _check(path: Path, size: FrameSize, *, resize: bool, snap_edges: bool) -> _Checked:
+def _check(path: Path, size: FrameSize, notes: list[str], resize: bool, snap_edges: bool) -> _Checked:
     """Read one mask and refuse what cannot be followed."""
     mask = read_mask_picture(path)
     if mask.size != size and not resize:
@@ -133,11 +136,11 @@ def _check(path: Path, size: FrameSize, *, resize: bool, snap_edges: bool) -> _C
             "draw it on a frame of the video, or fit it with --resize-masks"
         )
     refuse_photograph(mask)
-    mask = _harden(mask, snap_edges=snap_edges)
+    mask = _harden(mask, notes, snap_edges=snap_edges)
     return _Checked(path, mask.coding, tuple(mask.areas))
 
 
-def _harden(mask: MaskPicture, *, snap_edges: bool) -> MaskPicture:
+def _harden(mask: MaskPicture, notes: list[str], *, snap_edges: bool) -> MaskPicture:
     soft = soft_codes(mask)
     if not soft:
         return mask
@@ -147,12 +150,22 @@ def _harden(mask: MaskPicture, *, snap_edges: bool) -> MaskPicture:
             f"{mask.path}: has soft (anti-aliased) edges: {len(soft)} stray values beside {clear} clear ones; "
             "save it without anti-aliasing, or make its edges hard with --snap-masks"
         )
-    return snap(mask, soft)
+    hard = snap(mask, soft)
+    gone = sorted(set(mask.areas) - set(hard.areas) - {0})
+    listing = ", ".join(f"{code:#08x}" if mask.coding is Coding.COLOUR else str(code) for code in gone[:8])
+    notes.append(
+        f"{mask.path.name}: edges made hard; {len(gone)} values were given to their neighbours: "
+        f"{listing}{', ...' if len(gone) > 8 else ''}"
+    )
+    return hard
 
 
 def _match_folder(folder: Path, video: VideoReader) -> dict[int, Path]:
     """The mask file of each frame index."""
-    files = natsorted(list_pictures(folder), key=lambda file: file.name)
+    try:
+        files = natsorted(list_pictures(folder), key=lambda file: file.name)
+    except OSError as error:
+        raise MaskError(f"{folder}: the folder cannot be read ({error.strerror})") from error
     if not files:
         raise MaskError(f"{folder}: holds no masks; put PNG files in it, named as the frames they belong to")
     index_of_name = None if video.names is None else {name: index for index, name in enumerate(video.names)}

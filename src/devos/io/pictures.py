@@ -118,8 +118,10 @@ def _deep_colours(path: Path, page: int) -> np.ndarray | None:
     if not pages or pages[0].dtype != np.uint16 or pages[0].ndim != 3:
         return None
     values = pages[0].astype(np.int64)
-    rgb = values[..., 2::-1]
-    return rgb * values[..., 3:] // WHITE_16 if values.shape[2] == 4 else rgb
+    rgb: np.ndarray = values[..., 2::-1]
+    if values.shape[2] == 4:
+        rgb = rgb * values[..., 3:] // WHITE_16
+    return rgb
 
 
 def _bits(picture: Image.Image, path: Path) -> int:

@@ -16,6 +16,9 @@ from devos.io.sound import SoundSource
 DEFAULT_FPS = Fraction(24)
 """Frame rate of what has none of its own."""
 
+_NEARLY_BLACK, _SPARSE = 12, 4
+"""A frame none of whose pixels, every fourth one looked at, is brighter; white is 255."""
+
 OnSkip = Callable[[str, str], None]
 """Called with the name of a frame that is left out, and why."""
 
@@ -77,8 +80,14 @@ class VideoReader(ABC):
 
     def _keep_open(self, frames: Generator[Frame, None, None]) -> Generator[Frame, None, None]:
         self._reading.append(frames)
+        num_seen = num_dark = 0
         try:
-            yield from frames
+            for frame in frames:
+                num_seen += 1
+                num_dark += int(frame.rgb[::_SPARSE, ::_SPARSE].max(initial=0)) < _NEARLY_BLACK
+                yield frame
+            if num_dark:
+                self._notes.append(f"{num_dark} of {num_seen} frames are nearly black: little can be followed there")
         finally:
             frames.close()
             if frames in self._reading:

@@ -13,6 +13,7 @@ from pathlib import Path
 from devos.errors import VideoError
 from devos.io.containers import VideoFile
 from devos.io.folders import FrameFolder
+from devos.io.names import refuse_strange_name
 from devos.io.pictures import UNREADABLE, num_pages, opened
 from devos.io.reader import DEFAULT_FPS, OnSkip, VideoReader
 
@@ -44,6 +45,7 @@ def open_video(
                 print(frame.name, frame.time_s, frame.size)
     """
     path = Path(path)
+    refuse_strange_name(path, VideoError)
     try:
         if path.is_dir() or (path.is_file() and holds_several(path)):
             return FrameFolder(

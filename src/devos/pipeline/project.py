@@ -19,6 +19,7 @@ from devos.io import VideoReader, open_video, prepare_output
 from devos.io.files import check_output
 from devos.pipeline.follow import Work
 from devos.pipeline.moving import arrive, move, remove_objects, settle
+from devos.pipeline.opening import open_input
 from devos.pipeline.plan import FORWARD, Done, Plan, check_direction, make_plan
 from devos.pipeline.publish import stored_masks
 from devos.pipeline.results import Clock
@@ -27,7 +28,7 @@ from devos.pipeline.saying import annotation_of, corrections, listed, refuse_loc
 from devos.pipeline.segment import check_range, chosen_segmenter, folder_rate, project_record
 from devos.project.folder import ProjectFolder, require
 from devos.project.history import FINISHED, Annotation, Locks, Removal, Skipped, Step
-from devos.project.record import ProjectRecord, fingerprint, rate_of
+from devos.project.record import ProjectRecord, fingerprint
 from devos.project.results import ResultTable
 
 Labels = UInt16[np.ndarray, "h w"] | UInt8[np.ndarray, "h w"]
@@ -125,8 +126,7 @@ class Project:
     def video(self, on_skip: Callable[[str, str], None] | None = None) -> Iterator[VideoReader]:
         """The project's video, open; VideoError if it is another one than it was begun with."""
         record = self.record
-        with open_video(self._video, fps=rate_of(record), skip_bad_frames=record.choices["skip_bad_frames"],
-                        on_skip=on_skip) as reader:  # fmt: skip
+        with open_input(self._video, record.choices, on_skip) as reader:
             yield reader
 
     # what there is

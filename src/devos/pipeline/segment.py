@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, load
 from devos.errors import OptionError
 from devos.frames import MaskFrame
-from devos.io import GivenMasks, VideoReader, open_video, prepare_output, read_masks
+from devos.io import GivenMasks, VideoReader, prepare_output, read_masks
 from devos.io.files import check_output
 from devos.io.labels import label_png
+from devos.io.videos import holds_several
 from devos.pipeline.follow import Work
+from devos.pipeline.opening import input_choices, open_input
 from devos.pipeline.plan import FORWARD, check_direction, make_plan
 from devos.pipeline.results import Clock
 from devos.pipeline.running import Progress, RunSummary, frame_label, run_step
@@ -58,6 +60,9 @@ def segment(
     snap_masks: bool = False,
     skip_bad_frames: bool = False,
     overlay: bool = True,
+    stream: int | None = None,
+    white: int | None = None,
+    sound: bool = True,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunSummary:
     """Follow the objects of the given masks through a video, and write all results to the folder `out`.
@@ -67,7 +72,8 @@ def segment(
     `memory_every`, `bank`, `fine_bank`, `focus`, `flow`, `flip`, `scales`, `runtime` and `precision` are those of
     `devos.load`, each as the model has it unless given. `direction`: forward from the masks, backward, or both, which
     meet between two masked frames. `first`, `last`: the only frames to write, both included. All of it is checked
-    before any work. Raises a DevosError for whatever the user can mend. However the run ends, what is done stays
+    before any work. `stream`, `white` and `sound` are those of `devos.open_video`.
+    Raises a DevosError for whatever the user can mend. However the run ends, what is done stays
     readable; `out/run.json` tells how it ended, and `resume` goes on, to the same bytes as without a break: it refuses
     whatever differs from what was begun. `out` is a project (`devos.Project`): it can be corrected and undone.
 
@@ -87,6 +93,7 @@ def segment(
     choices = {
         "fps": None if rate is None else str(rate), "direction": direction, "first": first, "last": last,
         "resize_masks": resize_masks, "snap_masks": snap_masks, "skip_bad_frames": skip_bad_frames, "overlay": overlay,
+        **input_choices(Path(video), Path(masks), stream=stream, white=white, sound=sound),
     }  # fmt: skip
     return _segment(Path(video), Path(masks), ProjectFolder(out), lambda: chosen_segmenter(model, device, settings),
                     choices, overwrite, resume, progress or (lambda _: None))  # fmt: skip
@@ -96,10 +103,7 @@ def _segment(video: Path, masks: Path, folder: ProjectFolder, load_segmenter: Ca
              choices: dict[str, Any], overwrite: bool, resume: bool,
              progress: Callable[[Progress], None]) -> RunSummary:  # fmt: skip
     clock, skipped, first, last = Clock(), list[Skipped](), choices["first"], choices["last"]
-    with open_video(
-        video, fps=choices["fps"] and Fraction(choices["fps"]), skip_bad_frames=choices["skip_bad_frames"],
-        on_skip=lambda name, reason: skipped.append(Skipped(name, reason)),
-    ) as reader:  # fmt: skip
+    with open_input(video, choices, lambda name, reason: skipped.append(Skipped(name, reason))) as reader:
         with clock.part("check"):
             check_range(reader, first, last)
             given = read_masks(masks, reader, resize=choices["resize_masks"], snap=choices["snap_masks"])
@@ -203,7 +207,7 @@ def folder_rate(fps: float | Fraction | None, video: Path) -> Fraction | None:
         return None
     if not 0 < fps <= _HIGHEST_FPS:
         raise OptionError(f"--fps is a number of frames a second above 0 and up to {_HIGHEST_FPS}, got {fps}")
-    if video.is_file():
+    if video.is_file() and not holds_several(video):
         raise OptionError(f"--fps is for a folder of frames, but {video} is a file with its own rate; leave it out")
     return Fraction(fps).limit_denominator(1001)
 
