@@ -33,6 +33,7 @@ PURPOSES = {
     "engine": "a session: one video, its objects",
     "data": "data sets, clips, batches",
     "runtimes": "the network as graphs, beside torch",
+    "exchange": "other tools' formats, both ways",
     "io": "files to frames, masks to files",
     "model": "the network: one step, its memory",
     "flow": "how the picture moved",

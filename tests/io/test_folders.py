@@ -196,9 +196,11 @@ def test_cmyk_and_palettes_are_seen_as_meant(tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="only here are names any bytes")
 def test_names_that_are_no_utf_8_are_refused_before_the_work(folder, tmp_path):
     strange = os.fsdecode(b"caf\xe9")
-    with open_video(folder) as video:
-        with pytest.raises(MaskError, match=r"caf\\udce9: the name is not UTF-8; rename it"):
-            read_masks(tmp_path / strange, video)
+    with (
+        open_video(folder) as video,
+        pytest.raises(MaskError, match=r"caf\\udce9: the name is not UTF-8; rename it"),
+    ):
+        read_masks(tmp_path / strange, video)
     with pytest.raises(OutputError, match="not UTF-8"):
         check_output(tmp_path / strange)
     Image.fromarray(photo(4)).save(folder / (strange + ".png"))

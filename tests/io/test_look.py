@@ -47,11 +47,13 @@ def write_source(
 
 
 def overlay_of(source: Path, out: Path, start: int = 0, **options: Any) -> Path:
-    with open_video(source, **options) as video:
-        with OverlayVideo(out, video.fps, video.size, look=video.look, sound=video.sound) as overlay:
-            for frame in video.read_range(start):
-                labels = np.zeros(frame.size, np.uint16)
-                overlay.write(frame, MaskFrame(frame.index, frame.time_s, frame.name, labels, ()))
+    with (
+        open_video(source, **options) as video,
+        OverlayVideo(out, video.fps, video.size, look=video.look, sound=video.sound) as overlay,
+    ):
+        for frame in video.read_range(start):
+            labels = np.zeros(frame.size, np.uint16)
+            overlay.write(frame, MaskFrame(frame.index, frame.time_s, frame.name, labels, ()))
     return out
 
 

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 from devos.cli import (
     ablate,
     bench,
+    convert,
     data,
     demo,
     doctor,
@@ -67,6 +68,7 @@ app = typer.Typer(
 app.command()(segment.segment)
 app.command()(mark.mark)
 app.command()(probe.probe)
+app.command()(convert.convert)
 app.command()(project.status)
 app.command()(project.correct)
 app.command()(project.undo)
