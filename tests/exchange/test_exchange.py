@@ -71,6 +71,7 @@ def test_run_lengths_are_those_of_pycocotools(mask):
     assert np.array_equal(from_coco(theirs["counts"], FrameSize(*mask.shape)), mask)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_pycocotools_reads_our_coco(tmp_path):
     coco = pytest.importorskip("pycocotools.coco").COCO(str(write(CocoWriter, tmp_path / "a.json")))
     for masks in frames():

@@ -166,6 +166,7 @@ def test_which_value_is_white_can_be_said(tmp_path):
 
 def test_white_is_zero_where_a_tiff_says_so(tmp_path):
     values = np.full((48, 64), 65535 - 257 * 40, np.uint16)
+    values[40:] = 0
     (tmp_path / "f").mkdir()
     Image.fromarray(values).save(tmp_path / "f" / "a.tif", tiffinfo={262: 0})
     with Image.open(tmp_path / "f" / "a.tif") as picture:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from devos.errors import MaskError
 from devos.io.labels import davis_palette, write_label_png
@@ -142,6 +142,35 @@ def test_small_and_many_objects_are_no_soft_edges(read):
         row, column = 1 + 8 * (number // 10), 1 + 6 * (number % 10)
         picture[row : row + 3, column : column + 3] = number + 1
     assert len(read(picture).object_ids) == 60
+
+
+@pytest.mark.parametrize("ids", [range(2, 7), range(10, 70, 10), [9, 3, 7, 5]])
+@pytest.mark.parametrize("gap", [0, 2])
+def test_objects_of_2x2_beside_a_large_one_are_objects(read, ids, gap):
+    picture = np.zeros((48, 64), np.uint8)
+    picture[10:30, 10:40] = 99
+    for number, object_id in enumerate(ids):
+        picture[30 + gap : 32 + gap, 10 + 5 * number : 12 + 5 * number] = object_id
+    assert read(picture).object_ids == (*sorted(ids), 99)
+
+
+def test_many_tiny_objects_of_a_pixel_or_two_are_objects(read):
+    picture = np.zeros((48, 64), np.uint8)
+    for number in range(60):
+        row, column = 1 + 8 * (number // 10), 1 + 6 * (number % 10)
+        picture[row : row + 2, column : column + 2] = number + 1
+    assert len(read(picture).object_ids) == 60
+
+
+def test_snapping_leaves_small_objects_and_names_what_it_takes(read):
+    large = Image.new("L", (256, 192))
+    ImageDraw.Draw(large).ellipse((40, 40, 150, 150), fill=200)
+    picture = np.array(large.resize((64, 48), Image.Resampling.BILINEAR))
+    picture[2:4, 50:52] = 7
+    given = read(picture, snap=True)
+    assert given.object_ids == (7, 200)
+    assert given.areas[0][7] == 4
+    assert "values were given to their neighbours" in given.notes[0]
 
 
 def test_a_very_small_object_is_noted(read):

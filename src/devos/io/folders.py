@@ -176,6 +176,7 @@ def _durations_s(picture: Image.Image, count: int) -> list[float]:
     durations = []
     for number in range(count):
         picture.seek(number)
+        picture.load()  # WebP tells it only then
         durations.append(float(picture.info.get("duration") or 0) / 1000)
     return durations if all(durations) else [1 / float(DEFAULT_FPS)] * count
 
