@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from devos.cli.progress import say
+from devos.cli.segment import StreamNumber
 
 if TYPE_CHECKING:
     from devos.io.probing import Probe
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
 def probe(
     video: Annotated[Path, typer.Argument(metavar="INPUT", help="A video file, or a folder of frames.")],
-    stream: Annotated[
-        int | None, typer.Option(help="Video stream to read, by its number in the file.", show_default=False)
-    ] = None,
+    stream: StreamNumber = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
     """Tell what INPUT holds, and what of it devos segment will use."""

@@ -36,6 +36,14 @@ Last = Annotated[
 ]
 ResizeMasks = Annotated[bool, typer.Option("--resize-masks", help="Fit masks of another size to the video.")]
 SnapMasks = Annotated[bool, typer.Option("--snap-masks", help="Make soft edges of masks hard.")]
+Sound = Annotated[bool, typer.Option(" /--no-sound", help="Leave the sound out of the overlay.", show_default=False)]
+StreamNumber = Annotated[
+    int | None,
+    typer.Option("--stream", help="Video stream to read, by its number in the file.", show_default=False),
+]
+White = Annotated[
+    int | None, typer.Option(help="Value that is white in pictures of more than 8 bits.", show_default=False)
+]
 Size = Annotated[int, typer.Option(help="Short side, in pixels, at which the network works.")]
 Flip = Annotated[bool, typer.Option("--flip", help="See each frame mirrored too, and average: twice the time.")]
 Scales = Annotated[
@@ -81,15 +89,9 @@ def segment(
         bool, typer.Option("--skip-bad-frames", help="Leave out frames that cannot be read.")
     ] = False,
     overlay: Overlay = True,
-    sound: Annotated[
-        bool, typer.Option(" /--no-sound", help="Leave the sound out of the overlay.", show_default=False)
-    ] = True,
-    stream: Annotated[
-        int | None, typer.Option(help="Video stream to read, by its number in the file.", show_default=False)
-    ] = None,
-    white: Annotated[
-        int | None, typer.Option(help="Value that is white in pictures of more than 8 bits.", show_default=False)
-    ] = None,
+    sound: Sound = True,
+    stream: StreamNumber = None,
+    white: White = None,
 ) -> None:
     """Follow the objects of MASKS through INPUT.
 

@@ -56,15 +56,10 @@ def segment(
     last: int | None = None,
     overwrite: bool = False,
     resume: bool = False,
-    resize_masks: bool = False,
-    snap_masks: bool = False,
-    skip_bad_frames: bool = False,
-    overlay: bool = True,
-    stream: int | None = None,
-    white: int | None = None,
-    sound: bool = True,
+    resize_masks: bool = False, snap_masks: bool = False, skip_bad_frames: bool = False, overlay: bool = True,
+    stream: int | None = None, white: int | None = None, sound: bool = True,
     progress: Callable[[Progress], None] | None = None,
-) -> RunSummary:
+) -> RunSummary:  # fmt: skip
     """Follow the objects of the given masks through a video, and write all results to the folder `out`.
 
     `video`: a file or a folder of frames, whose rate is `fps`. `masks`: a PNG for the first frame, or a folder of PNGs
