@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from devos.cli import (
     ablate,
+    batch,
     bench,
     convert,
     data,
@@ -66,6 +67,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(segment.segment)
+app.command()(batch.batch)
 app.command()(mark.mark)
 app.command()(probe.probe)
 app.command()(convert.convert)
