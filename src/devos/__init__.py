@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from devos.engine.session import Session
     from devos.frames import Frame, FrameSize, MaskFrame, ObjectScore
     from devos.io.videos import open_video
+    from devos.pipeline.predictor import VideoPredictor
     from devos.pipeline.project import Project
     from devos.pipeline.segment import segment
 
@@ -21,8 +22,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Box", "Click", "DevosError", "Frame", "FrameSize", "InputError", "Marked", "Marker", "MaskError", "MaskFrame",
-    "ObjectScore", "OptionError", "OutputError", "Project", "Segmenter", "Session", "VideoError", "WeightsError",
-    "__version__", "load", "load_marker", "open_video", "segment",
+    "ObjectScore", "OptionError", "OutputError", "Project", "Segmenter", "Session", "VideoError", "VideoPredictor",
+    "WeightsError", "__version__", "load", "load_marker", "open_video", "segment",
 ]  # fmt: skip
 
 _HEAVY = {
@@ -37,6 +38,7 @@ _HEAVY = {
     "Project": "devos.pipeline.project",
     "Segmenter": "devos.engine.segmenter",
     "Session": "devos.engine.session",
+    "VideoPredictor": "devos.pipeline.predictor",
     "load": "devos.engine.segmenter",
     "load_marker": "devos.engine.click_models",
     "open_video": "devos.io.videos",

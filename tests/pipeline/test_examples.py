@@ -9,8 +9,8 @@ import importlib
 import pytest
 
 MODULES = (
-    "devos.pipeline.segment", "devos.engine.ensemble", "devos.engine.profile", "devos.engine.segmenter",
-    "devos.engine.session", "devos.engine.settings",
+    "devos.pipeline.segment", "devos.pipeline.predictor", "devos.engine.ensemble", "devos.engine.profile",
+    "devos.engine.segmenter", "devos.engine.session", "devos.engine.settings",
 )  # fmt: skip
 
 

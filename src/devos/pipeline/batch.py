@@ -315,14 +315,11 @@ def do_job(job: Job, tell: Tell = lambda progress: None) -> BatchRow:
 
 def _follow(job: Job, folder: ProjectFolder, tell: Tell) -> RunSummary | None:
     network = _network(job.model, job.device)
-    begun = folder.exists and len(folder.history) > 0
-    if begun and folder.history.head != 1:  # somebody has gone on with it since
+    if folder.exists and folder.history.head > 1:  # somebody has gone on with it since
         project = Project.open(job.out, video=job.video.video)
         return drained(project.run(progress=tell))
-    return segment(
-        job.video.video, job.video.masks, job.out, model=network, progress=tell, resume=begun,
-        overwrite=folder.exists and not begun, **{**job.settings, **job.video.settings},
-    )  # fmt: skip
+    return segment(job.video.video, job.video.masks, job.out, model=network, progress=tell, resume=True,
+                   **{**job.settings, **job.video.settings})  # fmt: skip
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from PIL import Image
+
+NUM_FRAMES = 60
+
+
+@pytest.fixture
+def folder(tmp_path, write_video, pictures, square):
+    path = tmp_path / "in"
+    path.mkdir()
+    for name in ("a", "b"):
+        write_video(path / f"{name}.mp4", pictures(NUM_FRAMES))
+        Image.fromarray(square).save(path / f"{name}.png")
+    return path
+
+
+@pytest.fixture
+def options(weights, tmp_path):
+    return ["-o", tmp_path / "out", "--model", weights, "--size", 64, "--runtime", "torch", "--device", "cpu",
+            "--no-overlay", "--workers", 2]  # fmt: skip
+
+
+def test_terminated_it_ends_with_130_and_its_workers_and_the_same_command_goes_on(devos, folder, options, tmp_path):
+    program = "from devos.cli.main import run; run()"
+    command = [sys.executable, "-c", program, "batch", folder, *options]
+    child = subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    masks = tmp_path / "out" / "a" / "masks"
+    until = time.monotonic() + 120
+    while len(list(masks.glob("*.png"))) < 5 and child.poll() is None and time.monotonic() < until:
+        time.sleep(0.02)
+    os.kill(child.pid, signal.SIGTERM)
+    printed, said = child.communicate(timeout=120)
+    assert child.returncode == 130 and printed == ""
+    assert "the same command goes on with it" in said and "Traceback" not in said
+    num_done = len(list(masks.glob("*.png")))
+    assert 5 <= num_done < NUM_FRAMES
+
+    done = devos("batch", folder, *options)
+    summary = json.loads(done.stdout)
+    assert done.exit_code == 0 and summary["finished"] == 2
+    assert [row["frames"] for row in summary["videos"]] == [NUM_FRAMES] * 2
+    assert "2/2" in done.stderr
+
+
+def test_a_failed_video_is_told_with_exit_code_1_and_what_has_no_masks_with_a_note(devos, folder, options):
+    (folder / "a.mp4").write_bytes(b"not a video")
+    (folder / "b.png").unlink()
+    done = devos("batch", folder, *options)
+    assert done.exit_code == 1
+    assert "failed: a: " in done.stderr and "--retry" in done.stderr
+    assert "note: left out: b.mp4 has no masks" in done.stderr
+    summary = json.loads(done.stdout)
+    assert summary["failed"] == 1 and summary["left_out"] and summary["videos"][0]["reason"]
+
+
+def test_a_bad_manifest_is_refused_before_any_work(devos, folder, options, tmp_path):
+    manifest = folder / "list.csv"
+    manifest.write_text("video,masks,size\na.mp4,a.png,64\nb.mp4,b.png,huge\n")
+    done = devos("batch", manifest, *options)
+    assert done.exit_code == 2 and done.stdout == ""
+    assert "line 3, column size: is a whole number; got 'huge'" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_on_a_terminal_there_is_a_bar_for_all_and_one_for_each_under_way(monkeypatch):
+    from io import StringIO
+
+    from devos.cli import progress
+    from devos.pipeline.running import Progress
+
+    class Terminal(StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr(sys, "stderr", terminal := Terminal())
+    with progress.many_bars("videos") as bars:
+        bars.count(1, 3)
+        bars.show("[a]", Progress(5, 10, 1.0))
+        bars.show("b", Progress(2, None, 1.0))
+        bars.remove("b")
+        bars.line("b: 12 frames")
+    shown = terminal.getvalue()
+    assert "1/3" in shown and "[a]" in shown and "5/10" in shown and "b: 12 frames" in shown
