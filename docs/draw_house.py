@@ -25,6 +25,7 @@ PICTURE = REPOSITORY / "docs" / "house.svg"
 
 PURPOSES = {
     "cli": "commands, options, exit codes",
+    "app": "the page: mark, follow, look, correct",
     "experiments": "train and measure in one go",
     "training": "losses, loop, resume, recipes",
     "evaluation": "scores, reports, submissions, figures",

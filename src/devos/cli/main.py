@@ -31,6 +31,7 @@ from devos.cli import (
     submit,
     train,
 )
+from devos.cli import app as page
 from devos.cli.failures import explain, is_told_elsewhere, leave_others
 
 BAD_INPUT = 2
@@ -76,6 +77,7 @@ app.command()(project.correct)
 app.command()(project.undo)
 app.command()(project.redo)
 app.command()(project.resume)
+app.command("app")(page.app)
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(info.info)
