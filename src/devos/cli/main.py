@@ -25,6 +25,7 @@ from devos.cli import (
     figure,
     info,
     mark,
+    masks,
     probe,
     project,
     segment,
@@ -88,6 +89,7 @@ app.add_typer(data.app, name="data")
 app.add_typer(evaluate.app, name="evaluate")
 app.add_typer(export.app, name="export")
 app.add_typer(figure.app, name="figure")
+app.add_typer(masks.app, name="masks")
 app.add_typer(submit.app, name="submit")
 
 
