@@ -162,7 +162,7 @@ def test_however_long_the_video_few_of_its_frames_are_held(segmenter, clip, tmp_
         return Answer(frame, None, (), None, ())
 
     film = Film(clip / "clip.mp4", skip_bad_frames=False, on_skip=None)
-    monkeypatch.setattr("devos.pipeline.segment.open_video", lambda *_, **__: film)
+    monkeypatch.setattr("devos.pipeline.opening.open_video", lambda *_, **__: film)
     monkeypatch.setattr(Session, "advance", advance)
     write = MaskFolder.write
     monkeypatch.setattr(MaskFolder, "write", lambda *given: pause("writing") or write(*given))

@@ -204,4 +204,4 @@ def _upright(frame: Any, converter: VideoReformatter) -> np.ndarray:
 
     `converter`: the same one throughout a video, since each makes its tables anew.
     """
-    return orientation_of(frame).apply(converter.reformat(frame, format="rgb24").to_ndarray())
+    return orientation_of(frame).apply(converter.reformat(frame, format="rgb24", interpolation="BICUBIC").to_ndarray())

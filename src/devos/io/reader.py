@@ -81,11 +81,15 @@ class VideoReader(ABC):
     def _keep_open(self, frames: Generator[Frame, None, None]) -> Generator[Frame, None, None]:
         self._reading.append(frames)
         num_seen = num_dark = 0
+
+        def watched(frame: Frame) -> Frame:
+            nonlocal num_seen, num_dark
+            num_seen += 1
+            num_dark += int(frame.rgb[::_SPARSE, ::_SPARSE].max(initial=0)) < _NEARLY_BLACK
+            return frame
+
         try:
-            for frame in frames:
-                num_seen += 1
-                num_dark += int(frame.rgb[::_SPARSE, ::_SPARSE].max(initial=0)) < _NEARLY_BLACK
-                yield frame
+            yield from map(watched, frames)  # holds no frame while it waits
             if num_dark:
                 self._notes.append(f"{num_dark} of {num_seen} frames are nearly black: little can be followed there")
         finally:
