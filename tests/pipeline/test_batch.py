@@ -5,7 +5,9 @@ import hashlib
 import multiprocessing
 import os
 import signal
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from PIL import Image
@@ -102,7 +104,9 @@ def test_stopped_it_ends_its_workers_and_goes_on_the_next_time(run, folder):
         run(watch=Watch(progress=stop))
     out = folder.parent / "out"
     assert not multiprocessing.active_children()
-    assert {name: status for name, (status, _) in rows(out).items()} == {"a": "stopped", "b": "waiting"}
+    found = rows(out)
+    assert {name: status for name, (status, _) in found.items()} == {"a": "stopped", "b": "waiting"}
+    assert found["a"][1] >= 5
     assert 5 <= len(list((out / "a" / "masks").glob("*.png"))) < NUM_FRAMES
     assert run().count("finished") == 2
 
@@ -127,10 +131,17 @@ def test_what_would_go_wrong_with_every_video_is_refused_before_any_work(run, tm
 
 
 def test_without_ray_a_cluster_is_refused_with_a_kind_word(run, monkeypatch, tmp_path):
-    monkeypatch.setitem(cluster.__dict__["os"].environ, "RAY_USAGE_STATS_ENABLED", "0")
-    monkeypatch.setitem(__import__("sys").modules, "ray", None)
+    monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(OptionError, match=r"pip install 'devos\[cluster\]'"):
         run(cluster="auto")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:9", "nowhere", "127.0.0.1:x"])
+def test_an_address_without_a_cluster_is_refused_at_once(run, monkeypatch, tmp_path, address):
+    monkeypatch.setitem(sys.modules, "ray", ModuleType("ray"))
+    with pytest.raises(OptionError, match="no Ray cluster answers there"):
+        run(cluster=address)
     assert not (tmp_path / "out").exists()
 
 
@@ -153,11 +164,9 @@ def test_ray_goes_on_with_a_video_whose_worker_was_killed_half_way(run, folder, 
     pytest.importorskip("ray")
     from ray import cloudpickle
 
-    import devos.pipeline.cluster
-
     (folder / "bad.mp4").unlink()
-    cloudpickle.register_pickle_by_value(__import__("sys").modules[__name__])
-    monkeypatch.setattr(devos.pipeline.cluster, "do_on_cluster",
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    monkeypatch.setattr(cluster, "do_on_cluster",
                         lambda task, *options: do_on_cluster(_killed_half_way_once, *options))  # fmt: skip
     summary = run(cluster="auto", workers=2)
     assert (summary.out / "was_killed").exists()

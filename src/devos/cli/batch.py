@@ -69,17 +69,17 @@ def batch(
     from devos.engine.settings import parse_scales
     from devos.pipeline.batch import batch as run
 
-    with _watching() as watch:
-        try:
+    try:
+        with _watching() as watch:
             summary = run(
                 source, out, model=model, device=device, workers=workers, cluster=cluster or None, retry=retry,
                 watch=watch, size=size, flip=flip, scales=parse_scales(scales), runtime=runtime, precision=precision,
                 direction=direction, resize_masks=resize_masks, snap_masks=snap_masks, skip_bad_frames=skip_bad_frames,
                 overlay=overlay,
             )  # fmt: skip
-        except KeyboardInterrupt:
-            say(f"stopped; what was done is in {out}; the same command goes on with it")
-            raise
+    except KeyboardInterrupt:
+        say(f"stopped; what was done is in {out}; the same command goes on with it")
+        raise
     for left_out in summary.left_out:
         say(f"note: left out: {left_out}")
     failed = [row for row in summary.videos if row.status == "failed"]

@@ -164,25 +164,25 @@ def _doer(cluster: str | None, workers: int) -> Doing:
 
 def _run(jobs: Sequence[Job], table: _Table, do: Doing, watch: Watch) -> None:
     """All jobs, with the table kept up; what was under way when it is stopped is told so."""
-    under_way: set[str] = set()
+    under_way: dict[str, int] = {}
     doing = do(jobs)
     try:
         for said in doing:
             name = said.item.video.name
-            under_way.add(name)
             if isinstance(said, Told):
+                under_way[name] = said.value.num_done
                 watch.progress(name, said.value)
                 continue
             row = said.value if isinstance(said, Ended) else BatchRow(
                 name, FAILED, reason=f"{said.reason}; what it did is kept, --retry goes on with it")  # fmt: skip
-            under_way.discard(name)
+            under_way.pop(name, None)
             table.put(row)
             watch.ended(row)
     finally:
         with suppress(AttributeError):
             doing.close()  # type: ignore[attr-defined]
-        for name in under_way:
-            table.put(BatchRow(name, CUT_OFF))
+        for name, num_done in under_way.items():
+            table.put(BatchRow(name, CUT_OFF, num_done))
 
 
 def _absolute(video: BatchVideo) -> BatchVideo:

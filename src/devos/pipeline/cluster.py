@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -24,6 +25,8 @@ def do_on_cluster(task: Task, address: str, workers: int, threads: int) -> Doing
     """
     ray = _ray()
     is_local = address == LOCAL
+    if not is_local:
+        _knock(address)
     share = threads if is_local else 1
 
     def do(jobs: Sequence[Job]) -> Iterator[Told | Ended | Died]:
@@ -62,6 +65,22 @@ def _ray() -> Any:
     return ray
 
 
+def _knock(address: str) -> None:
+    """OptionError where nobody answers; Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    try:
+        if not colon:
+            raise ValueError("it has no port")
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise _unanswered(address, error) from error
+
+
+def _unanswered(address: str, error: Exception) -> OptionError:
+    return OptionError(f"--cluster {address}: no Ray cluster answers there ({' '.join(str(error).split())[:120]}); "
+                       "give its address, as in 10.0.0.1:6379, or auto")  # fmt: skip
+
+
 @contextmanager
 def _connected(ray: Any, address: str, num_cpus: int) -> Iterator[None]:
     """Ray for as long as the `with` lasts; SIGTERM keeps meaning what it meant."""
@@ -70,8 +89,7 @@ def _connected(ray: Any, address: str, num_cpus: int) -> Iterator[None]:
     try:
         ray.init(log_to_driver=False, logging_level="ERROR", **(local if address == LOCAL else {"address": address}))
     except (ConnectionError, ValueError, RuntimeError) as error:
-        raise OptionError(f"--cluster {address}: no Ray cluster answers there ({' '.join(str(error).split())[:120]}); "
-                          "give its address, as in 10.0.0.1:6379, or auto") from error  # fmt: skip
+        raise _unanswered(address, error) from error
     try:
         signal.signal(signal.SIGTERM, before)
         yield
