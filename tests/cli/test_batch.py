@@ -29,14 +29,33 @@ def options(weights, tmp_path):
             "--no-overlay", "--workers", 2]  # fmt: skip
 
 
-def test_terminated_it_ends_with_130_and_its_workers_and_the_same_command_goes_on(devos, folder, options, tmp_path):
+def begun(folder, options, masks):
+    """The command in a process of its own, a few frames into its work."""
     program = "from devos.cli.main import run; run()"
     command = [sys.executable, "-c", program, "batch", folder, *options]
     child = subprocess.Popen([str(part) for part in command], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    masks = tmp_path / "out" / "a" / "masks"
+    wait_until(lambda: len(list(masks.glob("*.png"))) >= 5 or child.poll() is not None)
+    return child
+
+
+def wait_until(is_so):
     until = time.monotonic() + 120
-    while len(list(masks.glob("*.png"))) < 5 and child.poll() is None and time.monotonic() < until:
+    while not is_so() and time.monotonic() < until:
         time.sleep(0.02)
+
+
+def test_killed_its_workers_end_by_themselves_and_what_they_did_can_be_gone_on_with(folder, options, tmp_path):
+    out = tmp_path / "out" / "a"
+    child = begun(folder, options, out / "masks")
+    child.kill()
+    child.communicate(timeout=120)  # ends once no worker holds its stderr any more
+    assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
+    assert len(list((out / "masks").glob("*.png"))) < NUM_FRAMES
+
+
+def test_terminated_it_ends_with_130_and_its_workers_and_the_same_command_goes_on(devos, folder, options, tmp_path):
+    masks = tmp_path / "out" / "a" / "masks"
+    child = begun(folder, options, masks)
     os.kill(child.pid, signal.SIGTERM)
     printed, said = child.communicate(timeout=120)
     assert child.returncode == 130 and printed == ""

@@ -162,10 +162,16 @@ def _serve(connection: Connection, task: Task, threads: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _interrupt)
     take_share(threads)
+
+    def tell(value: Any) -> None:
+        try:
+            connection.send((False, value))
+        except OSError:  # whoever listened is gone: killed, maybe
+            raise KeyboardInterrupt from None
+
     with suppress(KeyboardInterrupt, EOFError, OSError):
         while True:
-            item = connection.recv()
-            connection.send((True, task(item, lambda value: connection.send((False, value)))))
+            connection.send((True, task(connection.recv(), tell)))
 
 
 def take_share(threads: int) -> None:
