@@ -77,10 +77,8 @@ def state(key: str, project: Project, known: Known, look_at: Sequence[ToLookAt],
 
 
 def command(project: Project) -> str:
-    """Follows the same marks without the app, once they were exported."""
-    video = shlex.quote(project.record.video.place)
-    marks = shlex.quote(str(project.folder.path / "marks"))
-    return f"devos segment {video} -m {marks} -o {shlex.quote(str(project.folder.path.with_suffix('.again')))}"
+    """Follows the same marks without the app; to be given in the exported folder."""
+    return f"devos segment {shlex.quote(project.record.video.place)} -m marks -o again"
 
 
 def timeline(known: Known, live: Mapping[int, MaskFrame], revision: int, num_frames: int) -> Timeline:
