@@ -224,7 +224,7 @@ def test_a_video_whose_only_marked_frame_is_bad_has_nothing_to_follow(segment, c
 def test_a_folder_with_something_in_it_is_kept_unless_it_may_be_overwritten(segment, out):
     assert segment().exit_code == 0
     (out / "mine.txt").write_text("keep")
-    assert_refused(segment(), out, "already holds 19 files", "--overwrite")
+    assert_refused(segment(), out, "already holds 20 files", "--overwrite")
     assert segment("--overwrite").exit_code == 0
     assert (out / "mine.txt").read_text() == "keep"
 
