@@ -16,6 +16,7 @@ from jaxtyping import UInt8, UInt16
 
 from devos.data.catalog import decode_labels
 from devos.errors import MaskError
+from devos.io.mask_checks import refuse_unclear
 
 LabelMap = UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]
 """An object id per pixel, 0 for background; 8 bits where the file has no more."""
@@ -47,11 +48,15 @@ def decode_label_file(path: Path, data: bytes) -> LabelMap:
     """The ids in a mask file with this content; `path` is named in errors only."""
     size = _plain_size(data)
     labels = None if size is None else _decode_plain(data, *size)
-    return decode_labels(path, data) if labels is None else labels
+    if labels is None:
+        return decode_labels(path, data)
+    refuse_unclear(path, labels, is_palette=data[25] == _PALETTE)
+    return labels
 
 
 def _plain_size(data: bytes) -> tuple[int, int] | None:
-    """Height and width of a whole 8-bit PNG, grey or palette, row after row, that has no surprises; else None.
+    """Height and width of a whole 8-bit PNG, grey or palette with black first, row after row, that has no
+    surprises; else None.
 
     The checksum of each chunk is looked at, since libav shows what it can of a damaged file and says nothing.
     """
@@ -67,6 +72,8 @@ def _plain_size(data: bytes) -> tuple[int, int] | None:
         end = position + 8 + length
         if kind not in _PLAIN_CHUNKS or len(data) < end + 4:
             return None
+        if kind == b"PLTE" and data[position + 8 : position + 11] != b"\0\0\0":
+            return None  # a palette that a picture program has reordered, perhaps
         if zlib.crc32(data[position + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
             return None
         position = end + 4

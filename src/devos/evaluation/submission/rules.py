@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from natsort import natsorted
 
-from devos.data.catalog import VideoInfo, find_videos, read_labels
+from devos.data.catalog import VideoInfo, find_videos, masks_by_stem, read_labels
 from devos.errors import InputError, MaskError, OptionError
 from devos.evaluation.scoring import VOID
 
@@ -215,7 +215,7 @@ def _asked(video: VideoInfo, meta: Mapping[str, Any], rules: Rules, root: Path, 
     given = {path.stem: path for path in video.masks if path is not None}
     home = _home_of_masks(root)
     if home != root:
-        given = {path.stem: path for path in natsorted((home / "Annotations" / video.name).glob("*.png"))}
+        given = masks_by_stem(home / "Annotations" / video.name)
     strays = given.keys() - set(video.stems)
     if strays:
         raise MaskError(f"{given[min(strays)]} belongs to no picture in {video.frames[0].parent}; copy them again")
