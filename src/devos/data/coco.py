@@ -17,6 +17,7 @@ from devos.data.coco_masks import BadAnnotationError, decode
 from devos.data.photos import Photo, read_photo
 from devos.data.trees import misplaced
 from devos.errors import InputError, OptionError
+from devos.extras import install
 
 COCO_TREE = """\
 ROOT/
@@ -172,5 +173,5 @@ def _require_pycocotools() -> None:
         import pycocotools.mask  # noqa: F401
     except ImportError as error:
         raise OptionError(
-            "COCO's masks are decoded by pycocotools, which is not here: pip install 'devos[coco]'"
+            f"COCO's masks are decoded by pycocotools, which is not installed: {install('coco')}"
         ) from error

@@ -156,7 +156,7 @@ def _read_meta(path: Path) -> dict[str, frozenset[int]] | None:
     try:
         videos = json.loads(path.read_text(encoding="utf-8"))["videos"]
         return {name: frozenset(int(one) for one in video["objects"]) for name, video in videos.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is not YouTube-VOS's meta.json ({error!r}); expected "
             '{"videos": {NAME: {"objects": {ID: {...}}}}}: copy it again, or remove it'

@@ -23,6 +23,10 @@ LabelMap = UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _PALETTE = 0, 3
+_LEAST_BYTES = 33
+"""Of a signature and a header."""
+_MOST_PIXELS = 1 << 26
+"""8192 x 8192: a mask with a larger header goes to Pillow, which refuses what is a bomb."""
 _PLAIN_CHUNKS = {b"PLTE", b"IDAT", b"IEND", b"gAMA", b"pHYs", b"tEXt", b"tIME", b"cHRM", b"sRGB", b"bKGD", b"zTXt"}
 """Chunks that leave the values at the pixels alone."""
 
@@ -60,10 +64,12 @@ def _plain_size(data: bytes) -> tuple[int, int] | None:
 
     The checksum of each chunk is looked at, since libav shows what it can of a damaged file and says nothing.
     """
-    if not data.startswith(_SIGNATURE) or data[12:16] != b"IHDR":
+    if len(data) < _LEAST_BYTES or not data.startswith(_SIGNATURE) or data[12:16] != b"IHDR":
         return None
     width, height = (int.from_bytes(data[start : start + 4], "big") for start in (16, 20))
     depth, colour, _, _, interlaced = data[24:29]
+    if not 0 < width * height <= _MOST_PIXELS:
+        return None  # libav would take the memory before it looks at the data
     if depth != 8 or colour not in (_GREY, _PALETTE) or interlaced:
         return None
     position, kind = 33, b""

@@ -92,7 +92,7 @@ def categories(meta: Meta) -> frozenset[str]:
 def _videos(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as JSON ({error}); {_LAYOUT}") from error
     videos = content.get("videos") if isinstance(content, dict) else None
     if not isinstance(videos, dict):

@@ -187,7 +187,7 @@ def _described(root: Path) -> tuple[dict[str, Any], tuple[VideoInfo, ...], list[
     try:
         meta = json.loads(files[0].read_text(encoding="utf-8"))["videos"]
         names = natsorted(meta)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise InputError(f"{files[0]} cannot be read ({error!r}); expected the benchmark's own meta.json") from error
     absent = [name for name in names if name not in by_name]
     if absent:
