@@ -47,10 +47,12 @@ def curve(
     from devos.evaluation.figures.curve import curve_page
     from devos.evaluation.figures.sheet import save_png
     from devos.experiments import curve as curves
+    from devos.whole_files import make_folder
 
     found = curves.snapshots([curves.parse_run(words) for words in runs], every)
     videos = {name: find_videos(path, split=split) for name, path in roots.items()}
     settings = {"size": size, "flow": flow, "runtime": runtime, "precision": precision, "device": device}
+    make_folder(out)
     table, picture = out / "curve.csv", out / "curve.png"
     record = curves.Record(out / "curve.json", videos, settings)
     begun = time.perf_counter()

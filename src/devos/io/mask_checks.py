@@ -12,6 +12,7 @@ from devos.errors import MaskError, SoftEdgesError
 from devos.io.mask_edges import soft_codes
 from devos.io.mask_pictures import Coding, MaskPicture, describe, refuse_photograph
 
+_MANY = 20
 _CLEAR = 3
 """So few values beside the background are looked at no further, unless they may be greys between black and white."""
 
@@ -23,7 +24,7 @@ def refuse_unclear(path: Path, labels: Shaped[np.ndarray, "h w"], *, is_palette:
     mask = describe(path, Coding.PALETTE if is_palette else Coding.GREY, labels.astype(np.int32))
     refuse_photograph(mask)
     soft = soft_codes(mask)
-    if soft:
+    if soft and (mask.solid - {0} or len(soft) > _MANY):  # a few small objects that touch are no edge of anything
         raise soft_edges(mask, soft, "save it without anti-aliasing")
 
 

@@ -25,6 +25,8 @@ _EXTRAS = {
     "coco": "training on COCO needs it",
     "openvino": "--runtime openvino needs it",
     "raft": "--flow raft needs it",
+    "app": "devos app needs it",
+    "cluster": "devos batch --cluster needs it",
 }
 """What for, of each extra that a user may want."""
 

@@ -87,7 +87,8 @@ def _draw_header(sheet: Sheet, score: SequenceScore, number: int, *, several: bo
 def _stripes(shape: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
     """Where slanted stripes are: what no cloth, however coloured, is taken for."""
     rows, columns = np.indices(shape)
-    return (rows + columns) // _STRIPE_PX % 2 == 0
+    striped: np.ndarray = (rows + columns) // _STRIPE_PX % 2 == 0
+    return striped
 
 
 def _caption(video: VideoInfo, score: SequenceScore, index: int) -> str:
@@ -130,7 +131,7 @@ def _painted(rgb: Rgb, truth: np.ndarray, found: np.ndarray, size: FrameSize) ->
         colour = np.array(OUTCOME_COLOURS[kind], np.float32)
         if kind is Outcome.CONFUSED:
             canvas[where & ~_stripes(truth.shape)] //= 3
-            where, share = where & _stripes(truth.shape), 0.9
+            where = where & _stripes(truth.shape)
         canvas[where] = (canvas[where] * (1 - share) + colour * share).astype(np.uint8)
     for object_id in np.unique(truth[truth > 0]):
         mask = (truth == object_id).astype(np.uint8)
