@@ -162,6 +162,15 @@ def test_a_file_of_something_else_is_told_in_one_line(coco, text):
         list_photos("coco", coco)
 
 
+def test_what_is_no_text_is_told_without_all_of_it(coco):
+    """Found by benchmarks/fuzz.py: the error of a decoder holds the whole file."""
+    path = coco / "annotations" / "instances_val2017.json"
+    path.write_bytes(path.read_bytes().replace(b"file_name", b"\xff" * 9, 1) + b" " * 5000)
+    with pytest.raises(InputError, match="is not an instances file of COCO") as told:
+        list_photos("coco", coco)
+    assert len(str(told.value)) < 500
+
+
 def test_without_pycocotools_the_extra_is_named(coco, monkeypatch):
     monkeypatch.setitem(sys.modules, "pycocotools", None)
     with pytest.raises(OptionError, match=r"is not installed: .+install .*pycocotools"):

@@ -75,7 +75,7 @@ class CocoPhoto:
         except BadAnnotationError as error:
             return str(error)
         except Exception as error:  # the compiled part raises whatever it likes
-            return f"cannot be decoded ({error!r})"
+            return f"cannot be decoded ({type(error).__name__}: {error})"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def find_coco(root: Path, *, split: str | None = None) -> FoundCoco:
             raise TypeError("images and annotations are lists")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
-            f"{source} is not an instances file of COCO ({error!r}); expected images with id, file_name, height and "
+            f"{source} is not an instances file of COCO ({error}); expected images with id, file_name, height and "
             "width, and annotations with image_id and segmentation: copy it again"
         ) from error
     found = _matched(images, source, *listed)

@@ -158,6 +158,6 @@ def _read_meta(path: Path) -> dict[str, frozenset[int]] | None:
         return {name: frozenset(int(one) for one in video["objects"]) for name, video in videos.items()}
     except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} is not YouTube-VOS's meta.json ({error!r}); expected "
+            f"{path} is not YouTube-VOS's meta.json ({type(error).__name__}: {error}); expected "
             '{"videos": {NAME: {"objects": {ID: {...}}}}}: copy it again, or remove it'
         ) from error

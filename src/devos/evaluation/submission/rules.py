@@ -188,7 +188,9 @@ def _described(root: Path) -> tuple[dict[str, Any], tuple[VideoInfo, ...], list[
         meta = json.loads(files[0].read_text(encoding="utf-8"))["videos"]
         names = natsorted(meta)
     except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
-        raise InputError(f"{files[0]} cannot be read ({error!r}); expected the benchmark's own meta.json") from error
+        raise InputError(
+            f"{files[0]} cannot be read ({type(error).__name__}: {error}); expected the benchmark's own meta.json"
+        ) from error
     absent = [name for name in names if name not in by_name]
     if absent:
         raise InputError(
