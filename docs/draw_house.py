@@ -43,11 +43,12 @@ PURPOSES = {
     "frames": "the nouns that every room shares, and their conventions",
     "errors": "what the user can mend",
     "user_cache": "where things are kept that can be made again",
+    "extras": "what only some need, and how to install it",
     "whole_files": "files written whole or not at all",
 }
 """One line for each room; a room without one is an error, so that no new room goes unexplained."""
 
-GROUND = ("frames", "errors", "user_cache", "whole_files")
+GROUND = ("frames", "errors", "user_cache", "whole_files", "extras")
 """Rooms that every other may import: drawn as the ground, without arrows."""
 
 COLOURS = (

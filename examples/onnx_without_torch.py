@@ -143,4 +143,6 @@ def main(folder: Path, frames: Path, mask: Path, out: Path, short_side: int = 38
 
 
 if __name__ == "__main__":
+    if len(sys.argv) not in (5, 6) or not all(Path(path).exists() for path in sys.argv[1:4]):
+        sys.exit(f"{__doc__}\nusage: onnx_without_torch.py GRAPHS FRAMES FIRST.png OUT [SHORT_SIDE]")
     main(*map(Path, sys.argv[1:5]), *map(int, sys.argv[5:6]))

@@ -4,6 +4,7 @@
     +-- InputError             a video, a frame, a mask or a folder is not what was expected
     |   +-- VideoError         not there, not a video, empty, or a frame of it cannot be read
     |   +-- MaskError          not a mask, of another size, empty, or for a frame that is not there
+    |   |   +-- SoftEdgesError    its edges are soft (anti-aliased)
     |   +-- ListedError        a data set does not lie as expected, or much of it is wrong: several lines, shown as such
     +-- OutputError            the place to write to is taken, full or not writable
     +-- WeightsError           weights are missing, damaged, or of another model
@@ -30,6 +31,10 @@ class VideoError(InputError):
 
 class MaskError(InputError):
     """A mask is not a mask, has another size, is empty, or belongs to no frame."""
+
+
+class SoftEdgesError(MaskError):
+    """A mask has soft (anti-aliased) edges: values that mean no object."""
 
 
 class ListedError(InputError):

@@ -107,6 +107,14 @@ def new_folder(path: Path, *, replace: bool = False) -> Generator[Path, None, No
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, if it is not there; OutputError if the disk refuses, or a file has its name."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from error
+
+
 def disk_error(error: BaseException) -> OSError | None:
     """What the operating system said, if that is what made a library fail."""
     if isinstance(error, OSError):

@@ -32,13 +32,13 @@ def test_a_curve_is_scored_drawn_and_gone_on_with(curve, tmp_path):
     cache = os.environ["DEVOS_CACHE"]
     result = curve("--every", 20)
     assert result.exit_code == 0
-    assert result.stdout.split() == [str(tmp_path / "c.csv"), str(tmp_path / "c.png")]
+    assert result.stdout.split() == [str(tmp_path / "c" / "curve.csv"), str(tmp_path / "c" / "curve.png")]
     assert "run step 20: J&F videos" in result.stderr and "0 left" in result.stderr
-    with Image.open(tmp_path / "c.png") as picture:
+    with Image.open(tmp_path / "c" / "curve.png") as picture:
         assert picture.size == (1500, 620)
     again = curve()
     assert [line.partition(":")[0] for line in again.stderr.splitlines()] == ["run step 10"]
-    header, *rows = (tmp_path / "c.csv").read_text().splitlines()
+    header, *rows = (tmp_path / "c" / "curve.csv").read_text().splitlines()
     assert header == "run,weights,step,steps,minutes,videos J&F,videos J,videos F,videos/ant,videos/bee"
     assert [row.split(",")[:5] for row in rows] == [
         ["run", "devos-t-000010.safetensors", "10", "10", "1.00"], ["run", "devos-t.safetensors", "20", "20", "2.00"],

@@ -306,3 +306,20 @@ def test_a_folder_of_nothing_but_bad_pictures_is_refused(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no picture")
     with pytest.raises(VideoError, match="none of the 1 pictures"):
         open_video(tmp_path, skip_bad_frames=True)
+
+
+def test_a_title_that_is_no_text_does_not_keep_a_video_from_being_read(tmp_path):
+    """Found by benchmarks/fuzz.py: any metadata that is not UTF-8 ended in a traceback."""
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        container.metadata["title"] = "a title to be spoilt"
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for _ in range(3):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), format="rgb24")))
+        container.mux(stream.encode())
+    data = path.read_bytes()
+    assert b"a title" in data
+    path.write_bytes(data.replace(b"a title", b"\xff\xfetitle"[:7]))
+    with open_video(path) as reader:
+        assert sum(1 for _ in reader) == 3

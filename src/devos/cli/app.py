@@ -42,10 +42,9 @@ def app(
     except ModuleNotFoundError as error:
         if error.name in ("starlette", "uvicorn", "pydantic"):
             from devos.errors import OptionError
+            from devos.extras import install
 
-            raise OptionError(
-                "the app needs three more packages; install them with: pip install 'devos[app]'"
-            ) from None
+            raise OptionError(f"the app needs packages that are not installed: {install('app')}") from None
         raise
     serve(what, out=out, browser=browser, port=port, host=host, roots=root or [], click_model=click_model, say=say,
           model=model, device=device, size=size)  # fmt: skip

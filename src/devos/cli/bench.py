@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -44,13 +45,10 @@ def bench(
     ] = None,
     overlay: Overlay = True,
     repeats: Annotated[int, typer.Option(help="How often the whole job runs; medians count.")] = 3,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Write all figures to this file.", show_default=False)
-    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure frames a second: of the network alone, and of the whole job from a video to written masks."""
     from devos.engine.segmenter import load
-    from devos.io import write_json
     from devos.pipeline.bench import bench as measure
     from devos.pipeline.demo import demo_clip
     from devos.pipeline.machine import use_threads
@@ -66,9 +64,10 @@ def bench(
         video, masks or video, lambda: load(model, device=device, size=size, runtime=runtime, precision=precision),
         objects=objects, frames=frames, repeats=repeats, overlay=overlay, watch=say,
     )  # fmt: skip
-    _show(report)
-    if json_file is not None:
-        write_json(json_file, report.as_json())
+    if as_json:
+        typer.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        _show(report)
 
 
 def _show(report: Report) -> None:

@@ -22,7 +22,7 @@ def convert(
         ),
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder to write to; SOURCE/export unless given.")
+        Path | None, typer.Option("--out", "-o", help="Folder for the result; SOURCE/export unless given.")
     ] = None,
 ) -> None:
     """Write the results in SOURCE in other formats, without following anything again."""

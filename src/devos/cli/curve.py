@@ -27,7 +27,9 @@ def curve(
         list[str],
         typer.Option(metavar="[NAME=]ROOT", help="Videos with masks in DAVIS's layout; may be repeated."),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="OUT.csv, OUT.png and, to go on from, OUT.json.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for curve.csv, curve.png and, to go on from, curve.json.")
+    ],
     every: Annotated[int, typer.Option(min=1, help="Only snapshots at multiples of so many steps, and last ones.")] = 1,
     split: Annotated[str, typer.Option(help="List in ImageSets; all sequences where there are no lists.")] = "val",
     device: Device = "auto",
@@ -38,19 +40,21 @@ def curve(
 ) -> None:  # fmt: skip
     """Score every snapshot of one run or several, and draw J&F against steps and minutes of training.
 
-    Takes minutes a snapshot on a CPU. Stopped, the same command goes on: what is in OUT.json is not scored again.
+    Takes minutes a snapshot on a CPU. Stopped, the same command goes on: what is in OUT/curve.json is not scored again.
     """
     roots = named_paths(root, "--root", "ROOT or NAME=ROOT", name_of=lambda path: path.resolve().name)
     from devos.data.catalog import find_videos
     from devos.evaluation.figures.curve import curve_page
     from devos.evaluation.figures.sheet import save_png
     from devos.experiments import curve as curves
+    from devos.whole_files import make_folder
 
     found = curves.snapshots([curves.parse_run(words) for words in runs], every)
     videos = {name: find_videos(path, split=split) for name, path in roots.items()}
     settings = {"size": size, "flow": flow, "runtime": runtime, "precision": precision, "device": device}
-    table, picture = out.with_name(f"{out.name}.csv"), out.with_name(f"{out.name}.png")
-    record = curves.Record(out.with_name(f"{out.name}.json"), videos, settings)
+    make_folder(out)
+    table, picture = out / "curve.csv", out / "curve.png"
+    record = curves.Record(out / "curve.json", videos, settings)
     begun = time.perf_counter()
 
     def done(snapshot: curves.Snapshot, left: int) -> None:

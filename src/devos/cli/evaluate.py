@@ -67,7 +67,7 @@ _Protocol = Annotated[
 _Workers = Annotated[
     int | None, typer.Option(min=1, help="Processes that score, a model always in one; default: one per CPU core.")
 ]
-_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, figures as fractions of 1.")]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 _Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Folder for report.html, tables (CSV), scores.json and run.json; new or empty."),

@@ -23,8 +23,9 @@ def onnx(
 ) -> None:
     """Write every computation of a step as ONNX graphs, for frames of any size and any number of objects.
 
-    OUT/encode.onnx, OUT/match.onnx, OUT/memorise.onnx, and OUT/manifest.json, which says what they take and give and
-    how a video is followed with them. They need no part of devos and no torch: docs/runtimes.md has an example.
+    OUT/encode.onnx, look.onnx, match.onnx, refine.onnx, memorise.onnx, and manifest.json, which says what they take
+    and give and how a video is followed with them. They need no part of devos and no torch: docs/runtimes.md has an
+    example.
     """
     from devos.engine.segmenter import find_weights
     from devos.errors import OptionError

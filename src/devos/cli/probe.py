@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def probe(
     video: Annotated[Path, typer.Argument(metavar="INPUT", help="A video file, or a folder of frames.")],
     stream: StreamNumber = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Tell what INPUT holds, and what of it devos segment will use."""
     from devos.io.probing import probe as look

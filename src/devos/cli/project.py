@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from devos.pipeline.project import Project
 
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="A folder that devos segment wrote.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Masks = Annotated[
     Path | None, typer.Option("--masks", "-m", help="PNG named as its frame, or folder of such.", show_default=False)
 ]

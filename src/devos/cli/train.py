@@ -171,6 +171,7 @@ def summarise(job: Job, weights: Path, sources: Sources) -> dict[str, object]:
 
 def _finish(run: Run, world: World, workers: int, validate: Validate | None) -> None:
     """Train to the end, or until stopped; the first process speaks for all."""
+    from devos.extras import install
     from devos.training.board import available
     from devos.training.loop import CHECKPOINT_FILE
     from devos.training.record import LOG_FILE
@@ -183,9 +184,7 @@ def _finish(run: Run, world: World, workers: int, validate: Validate | None) -> 
         tell(f"an earlier run in {run.out} ended before its first checkpoint: beginning at step 0")
     tell(f"a checkpoint every minute or so: ended at any time, the same command goes on from {checkpoint}")
     if not available():
-        tell(
-            f"tensorboard is not installed (pip install 'devos[train]'): the figures are in {run.out / 'log.csv'} only"
-        )
+        tell(f"tensorboard is not installed ({install('train')}): the figures are in {run.out / 'log.csv'} only")
     try:
         run.to_the_end(workers=workers, watch=report, validate=validate, board=available())
     except KeyboardInterrupt:

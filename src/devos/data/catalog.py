@@ -20,8 +20,12 @@ from natsort import natsorted
 from PIL import Image
 
 from devos.errors import InputError, MaskError, VideoError
+from devos.io.mask_checks import refuse_other_palette, refuse_unclear
+from devos.io.mask_pictures import black_is_elsewhere
 from devos.io.pictures import PICTURE_SUFFIXES, UNREADABLE, read_rgb
 
+MASK_SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
+"""What a mask's name may end with, in any case: formats that keep every value."""
 USUAL_RESOLUTION = "480p"
 """The resolution folder that is taken where there are several and none is asked for."""
 
@@ -78,9 +82,9 @@ def find_masks(folder: Path) -> tuple[VideoInfo, ...]:
     """The mask sequences in a folder of sequence folders, or the one in a folder of PNGs; without their pictures."""
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder; expected a folder of PNG masks, or a folder of such folders")
-    names = [name for name in list_folders(folder) if list_files(folder / name, (".png",))]
+    names = [name for name in list_folders(folder) if list_files(folder / name, MASK_SUFFIXES)]
     homes = [folder / name for name in names] or [folder]
-    videos = tuple(VideoInfo(home.resolve().name, (), tuple(list_files(home, (".png",)))) for home in homes)
+    videos = tuple(VideoInfo(home.resolve().name, (), tuple(masks_by_stem(home).values())) for home in homes)
     if not any(video.masks for video in videos):
         raise InputError(f"{folder} holds no PNG; expected a folder of PNG masks, or a folder of such folders")
     return videos
@@ -101,8 +105,13 @@ def decode_labels(path: Path, data: bytes | None) -> Labels:
                     "the object's id: save it as a palette or grey PNG"
                 )
             labels = np.asarray(image)
+            is_palette = image.mode == "P"
+            refuse_other_palette(path, is_palette and black_is_elsewhere(image))
     except UNREADABLE as error:
         raise MaskError(f"{path} cannot be read as a mask ({error}); give a palette or grey PNG") from error
+    if labels.min(initial=0) < 0 or labels.max(initial=0) > 65535:
+        raise MaskError(f"{path} has values from {labels.min()} to {labels.max()}; object ids go from 1 to 65535")
+    refuse_unclear(path, labels, is_palette=is_palette)
     return labels.astype(np.uint16)
 
 
@@ -128,7 +137,7 @@ def _video(name: str, pictures: Path, annotations: Path) -> VideoInfo:
     frames = list_files(pictures, PICTURE_SUFFIXES)
     if not frames:
         raise VideoError(f"{pictures} holds no pictures; expected the frames of sequence {name} ({_TREE})")
-    masks = {path.stem: path for path in list_files(annotations, (".png",))}
+    masks = masks_by_stem(annotations)
     strays = masks.keys() - {frame.stem for frame in frames}
     if strays:
         raise MaskError(f"{annotations / min(strays)}.png belongs to no frame of {pictures}; name masks as the frames")
@@ -167,6 +176,32 @@ def read_split(root: Path, split: str, year: str | None) -> list[str] | None:
 def list_folders(folder: Path) -> list[str]:
     """The names of the folders in a folder, in natural order, hidden ones left out."""
     return natsorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def masks_by_stem(folder: Path) -> dict[str, Path]:
+    """The masks in a folder, by the name of their frame, in natural order; MaskError if two are for one frame."""
+    return by_stem(list_files(folder, MASK_SUFFIXES))
+
+
+def by_stem(files: Iterable[Path]) -> dict[str, Path]:
+    """Files by their names without the suffix; MaskError if two have the same."""
+    found: dict[str, Path] = {}
+    for path in files:
+        other = found.setdefault(path.stem, path)
+        if other is not path:
+            raise MaskError(f"{path.parent}: {other.name} and {path.name} are for the same frame; keep one of them")
+    return found
+
+
+def is_one_off(frames: Iterable[str], masks: Iterable[str]) -> bool:
+    """Whether masks seem to be counted from another number than their frames: some are of no frame, a first or last
+    frame has none, and their numbers end one beyond those of the frames.
+    """
+    numbers = [sorted(int(name) for name in names if name.isascii() and name.isdigit()) for names in (frames, masks)]
+    if not all(numbers):
+        return False
+    (first, *_, last), (lowest, *_, highest) = ([one[0], one[-1]] for one in numbers)
+    return (lowest > first and highest == last + 1) or (lowest == first - 1 and highest < last)
 
 
 def list_files(folder: Path, suffixes: tuple[str, ...]) -> list[Path]:

@@ -17,14 +17,14 @@ from devos.data.findings import Finding, Findings, Kind
 from devos.data.index import TrainingVideo, in_processes, index_videos
 from devos.data.photos import PhotoSource
 from devos.data.scanning import TroubleError, check_picture, explain
-from devos.errors import MaskError
+from devos.errors import MaskError, SoftEdgesError
 from devos.frames import FrameSize
 
 _LEAST_FRAMES = 2
-_FORMAT = 1
+_FORMAT = 2
 """Of what is kept of photos. Raise it when what is found, or how, changes."""
 
-_Trouble = tuple[Kind, str] | None
+_Trouble = tuple[Kind, str]
 
 
 def check_videos(
@@ -89,38 +89,41 @@ def check_photos(
     key = "" if kept is None else fingerprint(["photos", _FORMAT, thorough], paths)
     troubles = _unpack(kept.find(key), len(photos)) if kept is not None else None
     if troubles is None:
-        troubles = in_processes(partial(_find_trouble, thorough=thorough), photos, workers)
+        troubles = in_processes(partial(_find_troubles, thorough=thorough), photos, workers)
         if kept is not None:
             kept.keep(key, troubles)
     items, usable = list(already), []
-    for photo, trouble in zip(photos, troubles, strict=True):
-        if trouble is None:
-            usable.append(photo)
-        else:
-            items.append(Finding(trouble[0], f"{photo.image.parent.name}/{photo.image.stem}", trouble[1]))
-    total = len(photos) + len({item.name for item in already})
+    for photo, found in zip(photos, troubles, strict=True):
+        told = [Finding(kind, f"{photo.image.parent.name}/{photo.image.stem}", text) for kind, text in found]
+        items += told
+        usable += [] if any(one.leaves_out for one in told) else [photo]
+    total = len(photos) + len({item.name for item in already if item.leaves_out})
     return tuple(usable), Findings(source, "photos", total, tuple(items))
 
 
-def _find_trouble(photo: PhotoSource, thorough: bool) -> _Trouble:
+def _find_troubles(photo: PhotoSource, thorough: bool) -> list[_Trouble]:
+    """What is wrong with a photo, and what of it is left out."""
+    own = [(Kind.BAD_ENTRY, f"annotation {name} {what}") for name, what in photo.troubles().items()]
     try:
         size = check_picture(photo.image, thorough)
         labels = photo.labels()
     except TroubleError as trouble:
-        return trouble.kind, trouble.text
+        return [*own, (trouble.kind, trouble.text)]
+    except SoftEdgesError:
+        return [*own, (Kind.SOFT_EDGES, photo.mask.name)]
     except MaskError as error:
-        return Kind.BAD_MASK, explain(photo.mask, error)
+        return [*own, (Kind.BAD_MASK, explain(photo.mask, error))]
     if labels.shape != tuple(size):
-        return Kind.WRONG_SIZE, f"{photo.mask.name} is {FrameSize(*labels.shape)}, the picture {size}"
+        return [*own, (Kind.WRONG_SIZE, f"{photo.mask.name} is {FrameSize(*labels.shape)}, the picture {size}")]
     if not np.isin(labels, (0, VOID), invert=True).any():
-        return Kind.NO_OBJECT, photo.mask.name
-    return None
+        return [*own, (Kind.NO_OBJECT, photo.mask.name)]
+    return own
 
 
-def _unpack(content: Any, count: int) -> list[_Trouble] | None:
+def _unpack(content: Any, count: int) -> list[list[_Trouble]] | None:
     """What was kept; None if it is damaged."""
     try:
-        troubles = [None if one is None else (Kind(one[0]), str(one[1])) for one in content]
+        troubles = [[(Kind(kind), str(text)) for kind, text in found] for found in content]
     except (ValueError, TypeError, LookupError):
         return None
     return troubles if len(troubles) == count else None

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from devos.data.catalog import list_folders
 from devos.data.clips import VOID
+from devos.data.coco_masks import BadAnnotationError, decode
 from devos.data.photos import Photo, read_photo
 from devos.data.trees import misplaced
-from devos.errors import InputError, MaskError, OptionError
+from devos.errors import InputError, OptionError
+from devos.extras import install
 
 COCO_TREE = """\
 ROOT/
@@ -36,10 +37,10 @@ class CocoPhoto:
     height: int
     width: int
     annotations: tuple[Mapping[str, Any], ...]
-    """Each with `segmentation`, and `iscrowd` if it is a crowd."""
+    """Each with `id`, `segmentation`, and `iscrowd` if it is a crowd."""
 
     def labels(self) -> UInt8[np.ndarray, "h w"]:
-        """The labels alone; MaskError, naming the files, if an annotation cannot be decoded.
+        """The labels alone, without the annotations that cannot be decoded (`troubles` names them).
 
         Instances are numbered from the largest to the smallest, a smaller one over a larger one where they overlap;
         crowds are void.
@@ -47,7 +48,9 @@ class CocoPhoto:
         crowds: list[np.ndarray] = []
         regions: list[np.ndarray] = []
         for annotation in self.annotations:
-            (crowds if annotation.get("iscrowd") else regions).append(self._decode(annotation["segmentation"]))
+            region = self._decode(annotation)
+            if isinstance(region, np.ndarray):
+                (crowds if annotation.get("iscrowd") else regions).append(region)
         labels = np.zeros((self.height, self.width), np.uint8)
         for region in crowds:
             labels[region] = VOID
@@ -56,29 +59,35 @@ class CocoPhoto:
             labels[region] = label
         return labels
 
+    def troubles(self) -> dict[str, str]:
+        """The annotations that are left out, by their ids, and what is wrong with each."""
+        decoded = {str(one.get("id", "without id")): self._decode(one) for one in self.annotations}
+        return {name: what for name, what in decoded.items() if isinstance(what, str)}
+
     def read(self) -> Photo:
         """Picture and labels; InputError, naming the file, if that fails or their sizes differ."""
         return read_photo(self)
 
-    def _decode(self, segmentation: Any) -> np.ndarray:
-        from pycocotools import mask as coding
-
+    def _decode(self, annotation: Mapping[str, Any]) -> Bool[np.ndarray, "h w"] | str:
+        """Where the object is, or what is wrong with its annotation."""
         try:
-            coded = segmentation
-            if isinstance(segmentation, list) or isinstance(segmentation["counts"], list):
-                coded = coding.frPyObjects(segmentation, self.height, self.width)
-            with warnings.catch_warnings():
-                # Up to 2.0.11 it hands its result to NumPy 2 in a way that is going to end.
-                warnings.filterwarnings("ignore", category=DeprecationWarning)
-                decoded = coding.decode(coding.merge(coded) if isinstance(coded, list) else coded)
+            return decode(annotation.get("segmentation"), self.height, self.width)
+        except BadAnnotationError as error:
+            return str(error)
         except Exception as error:  # the compiled part raises whatever it likes
-            raise MaskError(f"{self.mask}: a mask of {self.image.name} cannot be decoded ({error!r}); "
-                            "copy the file again, or take the picture out") from error  # fmt: skip
-        region: UInt8[np.ndarray, "h w"] = decoded
-        return region.astype(bool)
+            return f"cannot be decoded ({type(error).__name__}: {error})"
 
 
-def find_coco(root: Path, *, split: str | None = None) -> tuple[CocoPhoto, ...]:
+@dataclass(frozen=True)
+class FoundCoco:
+    """The photos with an annotation, and the entries of the file that were left out."""
+
+    photos: tuple[CocoPhoto, ...]
+    left_out: dict[str, str]
+    """What is wrong with each, by what it is: `annotation 12`, `image 7`."""
+
+
+def find_coco(root: Path, *, split: str | None = None) -> FoundCoco:
     """The photos of one part of COCO that have an annotation, by their file names.
 
     `split`: `train2017`, say; may be left out where there is one `instances_*.json`. OptionError if pycocotools is not
@@ -92,22 +101,51 @@ def find_coco(root: Path, *, split: str | None = None) -> tuple[CocoPhoto, ...]:
         raise misplaced(root, _TITLE, COCO_TREE, f"neither {part} nor images is there")
     try:
         content = json.loads(source.read_text(encoding="utf-8"))
-        grouped: dict[int, list[Mapping[str, Any]]] = {}
-        for one in content["annotations"]:
-            kept = {"segmentation": one["segmentation"], "iscrowd": one.get("iscrowd", 0)}
-            grouped.setdefault(one["image_id"], []).append(kept)
-        photos = [
-            CocoPhoto(images / one["file_name"], source, one["height"], one["width"], tuple(grouped[one["id"]]))
-            for one in content["images"] if one["id"] in grouped
-        ]  # fmt: skip
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        listed = [content[key] for key in ("images", "annotations")]
+        if not all(isinstance(one, list) for one in listed):
+            raise TypeError("images and annotations are lists")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
-            f"{source} is not an instances file of COCO ({error!r}); expected images with id, file_name, height and "
+            f"{source} is not an instances file of COCO ({error}); expected images with id, file_name, height and "
             "width, and annotations with image_id and segmentation: copy it again"
         ) from error
-    if not photos:
-        raise InputError(f"{source} annotates no picture; give another part of COCO")
-    return tuple(sorted(photos, key=lambda photo: photo.image.name))
+    found = _matched(images, source, *listed)
+    if not found.photos:
+        why = "; ".join(f"{name} {what}" for name, what in list(found.left_out.items())[:3])
+        raise InputError(f"{source} annotates no picture{f' ({why})' if why else ''}; give another part of COCO")
+    return found
+
+
+def _matched(folder: Path, source: Path, images: list[Any], annotations: list[Any]) -> FoundCoco:
+    """The annotations of each image; an entry that is not as it should be is left out by itself."""
+    left_out: dict[str, str] = {}
+    sizes: dict[Any, tuple[str, int, int]] = {}
+    for number, one in enumerate(images):
+        name = f"image {one.get('id', f'number {number}')}" if isinstance(one, dict) else f"image number {number}"
+        try:
+            entry = (one["file_name"], one["height"], one["width"])
+            if not (isinstance(entry[0], str) and all(type(n) is int and 0 < n < 1 << 16 for n in entry[1:])):
+                raise TypeError
+            if one["id"] in sizes:
+                left_out[name] = "has the id of another"
+            sizes.setdefault(one["id"], entry)
+        except (KeyError, TypeError):
+            left_out[name] = "lacks its id, file_name, height or width"
+    grouped: dict[Any, list[Mapping[str, Any]]] = {}
+    for number, one in enumerate(annotations):
+        name = f"annotation {one.get('id', f'number {number}') if isinstance(one, dict) else f'number {number}'}"
+        try:
+            if one["image_id"] in sizes:
+                kept = {"id": one.get("id", f"number {number}"), "segmentation": one.get("segmentation"),
+                        "iscrowd": one.get("iscrowd", 0)}  # fmt: skip
+                grouped.setdefault(one["image_id"], []).append(kept)
+            else:
+                left_out[name] = "is of no picture that the file names"
+        except (KeyError, TypeError):
+            left_out[name] = "names no picture"
+    photos = [CocoPhoto(folder / name, source, height, width, tuple(grouped[key]))
+              for key, (name, height, width) in sizes.items() if key in grouped]  # fmt: skip
+    return FoundCoco(tuple(sorted(photos, key=lambda photo: photo.image.name)), left_out)
 
 
 def _annotations(root: Path, split: str | None) -> Path:
@@ -135,5 +173,5 @@ def _require_pycocotools() -> None:
         import pycocotools.mask  # noqa: F401
     except ImportError as error:
         raise OptionError(
-            "COCO's masks are decoded by pycocotools, which is not here: pip install 'devos[coco]'"
+            f"COCO's masks are decoded by pycocotools, which is not installed: {install('coco')}"
         ) from error

@@ -34,7 +34,7 @@ class FactCache:
         """What is kept under a key, as JSON has it; None if there is nothing."""
         try:
             return json.loads(self._path(key).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
             return None
 
     def keep(self, key: str, facts: Any) -> None:

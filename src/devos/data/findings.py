@@ -17,6 +17,9 @@ class Kind(StrEnum):
     BAD_PICTURE = "a picture cannot be read"
     BAD_MASK = "a mask cannot be read"
     COLOUR_MASK = "a mask is a colour picture, not ids"
+    SOFT_EDGES = "a mask has soft (anti-aliased) edges"
+    TWINS = "two files are for one frame"
+    BAD_ENTRY = "entries that are left out by themselves"
     WRONG_SIZE = "sizes differ"
     HIGH_ID = "an id above 254"
     RENUMBERED = "an object changes its id"
@@ -29,7 +32,7 @@ class Kind(StrEnum):
     OTHER_OBJECTS = "meta.json names other objects than the masks show"
 
 
-_HARMLESS = frozenset({Kind.SOME_MISSING, Kind.SOME_EMPTY, Kind.BINARY, Kind.OTHER_OBJECTS})
+_HARMLESS = frozenset({Kind.BAD_ENTRY, Kind.SOME_MISSING, Kind.SOME_EMPTY, Kind.BINARY, Kind.OTHER_OBJECTS})
 
 
 @dataclass(frozen=True)

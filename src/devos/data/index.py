@@ -20,7 +20,7 @@ from devos.data.findings import Kind
 from devos.data.scanning import VideoFacts, scan_video
 from devos.errors import InputError, MaskError
 
-_FORMAT = 1
+_FORMAT = 2
 """Of what is kept. Raise it when what is noted, or how it is found, changes."""
 
 _Thing = TypeVar("_Thing")

@@ -8,15 +8,13 @@ from pathlib import Path
 
 from natsort import natsorted
 
-from devos.data.catalog import list_files
+from devos.data.catalog import MASK_SUFFIXES, list_files
 from devos.data.coco import find_coco
 from devos.data.findings import Finding, Kind
 from devos.data.photos import PhotoInfo, PhotoSource
 from devos.data.trees import misplaced
 from devos.errors import OptionError
 from devos.io.pictures import PICTURE_SUFFIXES
-
-_MASK_SUFFIXES = (".png", ".bmp")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +77,8 @@ def list_photos(layout: str, root: Path, *, split: str | None = None) -> FoundPh
     of its parts. InputError, with the expected tree, if folders are missing or misnamed, or nothing is in them.
     """
     if layout == "coco":
-        return FoundPhotos(find_coco(root, split=split))
+        coco = find_coco(root, split=split)
+        return FoundPhotos(coco.photos, tuple(Finding(Kind.BAD_ENTRY, *one) for one in coco.left_out.items()))
     if layout not in PHOTO_LAYOUTS:
         known = ", ".join([*PHOTO_LAYOUTS, "coco"])
         raise OptionError(f"no layout of photos is called {layout!r}; choose one of {known}")
@@ -117,18 +116,30 @@ def _folders(root: Path, images: str, masks: str) -> list[tuple[Path, Path]]:
 
 
 def _match(images: Path, masks: Path, form: PhotoLayout) -> tuple[list[PhotoInfo], list[Finding]]:
-    mask_suffixes = (".png",) if images == masks else _MASK_SUFFIXES
+    mask_suffixes = (".png",) if images == masks else MASK_SUFFIXES
     picture_suffixes = tuple(s for s in PICTURE_SUFFIXES if images != masks or s not in mask_suffixes)
     ending, mask_ending = form.endings
-    pictures = {path.stem.removesuffix(ending): path for path in list_files(images, picture_suffixes)
-                if path.stem.endswith(ending)}  # fmt: skip
     photos, findings = [], []
-    for mask in list_files(masks, mask_suffixes):
-        if not mask.stem.endswith(mask_ending):
-            continue
-        name = mask.stem.removesuffix(mask_ending)
-        if name in pictures:
+    pictures, twins = _by_name(images, picture_suffixes, ending)
+    drawn, mask_twins = _by_name(masks, mask_suffixes, mask_ending)
+    for name, mask in drawn.items():
+        if name in twins | mask_twins:
+            findings.append(Finding(Kind.TWINS, f"{images.name}/{name}", (twins | mask_twins)[name]))
+        elif name in pictures:
             photos.append(PhotoInfo(pictures[name], mask, form.is_binary))
         else:
             findings.append(Finding(Kind.STRAY_MASKS, f"{images.name}/{name}", mask.name))
     return photos, findings
+
+
+def _by_name(folder: Path, suffixes: tuple[str, ...], ending: str) -> tuple[dict[str, Path], dict[str, str]]:
+    """The files by what they share with their partners; and which names several files have."""
+    found: dict[str, Path] = {}
+    twins: dict[str, str] = {}
+    for path in list_files(folder, suffixes):
+        if path.stem.endswith(ending):
+            name = path.stem.removesuffix(ending)
+            other = found.setdefault(name, path)
+            if other is not path:
+                twins[name] = f"{other.name} and {path.name}"
+    return found, twins

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from devos.data.catalog import read_clip_labels, read_picture
+from devos.data.clips import VOID
 from devos.errors import MaskError
 from devos.frames import FrameSize
 from devos.io.pictures import UNREADABLE
@@ -39,6 +40,9 @@ class PhotoSource(Protocol):
     def labels(self) -> UInt8[np.ndarray, "h w"]:
         """The labels alone; MaskError, naming the file, if it cannot be read."""
 
+    def troubles(self) -> dict[str, str]:
+        """The annotations of it that are left out, by their names, and why; none where its mask is a picture."""
+
     def read(self) -> Photo:
         """Picture and labels, decoded; InputError, naming the file, if that fails or their sizes differ."""
 
@@ -54,8 +58,18 @@ class PhotoInfo:
     values are ids."""
 
     def labels(self) -> UInt8[np.ndarray, "h w"]:
-        """The labels alone; MaskError, naming the file, if it cannot be read."""
-        return read_brightness(self.mask) if self.is_binary else read_clip_labels(self.mask)
+        """The labels alone; MaskError, naming the file, if it cannot be read. Where 255 is the only value it is object
+        1, not void, as in videos.
+        """
+        if self.is_binary:
+            return read_brightness(self.mask)
+        labels = read_clip_labels(self.mask)
+        objects = labels[labels > 0]
+        return (labels == VOID).astype(np.uint8) if objects.size and (objects == VOID).all() else labels
+
+    def troubles(self) -> dict[str, str]:
+        """None: its mask is one picture."""
+        return {}
 
     def read(self) -> Photo:
         """Both, decoded; InputError, naming the file, if that fails or their sizes differ."""

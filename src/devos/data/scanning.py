@@ -12,7 +12,7 @@ from PIL import Image
 from devos.data.catalog import VideoInfo, decode_labels, read_picture
 from devos.data.clips import VOID
 from devos.data.findings import Kind
-from devos.errors import InputError, MaskError
+from devos.errors import InputError, MaskError, SoftEdgesError
 from devos.frames import FrameSize
 from devos.io.pictures import UNREADABLE, read_size
 
@@ -113,6 +113,8 @@ def read_ids(path: Path) -> UInt16[np.ndarray, "h w"]:
     """The ids in a mask file, or why there are none, as an error of this module."""
     try:
         return decode_labels(path, None)
+    except SoftEdgesError as error:
+        raise TroubleError(Kind.SOFT_EDGES, path.name) from error
     except MaskError as error:
         kind = Kind.COLOUR_MASK if _is_coloured(path) else Kind.BAD_MASK
         raise TroubleError(kind, f"{path.name}" if kind is Kind.COLOUR_MASK else explain(path, error)) from error

@@ -7,10 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from devos.data.catalog import VideoInfo, find_resolution, list_files, list_folders, read_split
+from devos.data.catalog import (
+    VideoInfo,
+    by_stem,
+    find_resolution,
+    is_one_off,
+    list_files,
+    list_folders,
+    masks_by_stem,
+    read_split,
+)
 from devos.data.findings import Finding, Kind
 from devos.data.trees import misplaced
-from devos.errors import InputError, OptionError
+from devos.errors import InputError, MaskError, OptionError
 from devos.io.pictures import PICTURE_SUFFIXES
 
 
@@ -104,10 +113,14 @@ def list_video(name: str, pictures: Path, annotations: Path) -> VideoInfo | Find
     frames = list_files(pictures, PICTURE_SUFFIXES)
     if not frames:
         return Finding(Kind.NO_PICTURES, name, "an empty folder" if pictures.is_dir() else "listed, but not there")
-    masks = {path.stem: path for path in list_files(annotations, (".png",))}
-    strays = sorted(masks.keys() - {frame.stem for frame in frames})
+    try:
+        stems, masks = by_stem(frames), masks_by_stem(annotations)
+    except MaskError as error:
+        return Finding(Kind.TWINS, name, str(error).split(": ", 1)[1].split(" are ")[0])
+    strays = sorted(masks.keys() - stems.keys())
     if strays:
-        return Finding(Kind.STRAY_MASKS, name, f"{len(strays)} of {len(masks)}, {strays[0]}.png first")
+        counted = "; are they counted from 1?" if is_one_off(stems, masks) else ""
+        return Finding(Kind.STRAY_MASKS, name, f"{len(strays)} of {len(masks)}, {masks[strays[0]].name} first{counted}")
     return VideoInfo(name, tuple(frames), tuple(masks.get(frame.stem) for frame in frames))
 
 
@@ -143,8 +156,8 @@ def _read_meta(path: Path) -> dict[str, frozenset[int]] | None:
     try:
         videos = json.loads(path.read_text(encoding="utf-8"))["videos"]
         return {name: frozenset(int(one) for one in video["objects"]) for name, video in videos.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path} is not YouTube-VOS's meta.json ({error!r}); expected "
+            f"{path} is not YouTube-VOS's meta.json ({type(error).__name__}: {error}); expected "
             '{"videos": {NAME: {"objects": {ID: {...}}}}}: copy it again, or remove it'
         ) from error

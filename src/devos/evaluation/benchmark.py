@@ -6,7 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -126,7 +126,7 @@ class _Job:
         question = Question(video, self.protocol, self.meta, scorer.truth_files, files)
         if self.cache is not None and (known := self.cache.find(question.key(_digests_of(question)))):
             on_frame(video.name, video.num_frames)
-            return known
+            return _with_remarks(known, saved.remarks(video))
         on_frame(video.name, video.num_frames - len(files))
         for index, path in zip(scorer.frames, files, strict=True):
             scorer.add(index, read_label_file(path) if self.cache is None else read.read(path))
@@ -135,7 +135,11 @@ class _Job:
         if self.cache is not None and read.steady:
             # By what was read while scoring: a file may have changed since the cache was asked.
             self.cache.keep(question.key(read.of), score)
-        return score
+        return _with_remarks(score, saved.remarks(video))
+
+
+def _with_remarks(score: SequenceScore, remarks: tuple[str, ...]) -> SequenceScore:
+    return replace(score, notes=(*score.notes, *remarks))
 
 
 def _digests_of(question: Question) -> dict[Path, str]:

@@ -101,7 +101,7 @@ class ScoreCache:
             if entry["key"] != key or entry["check"] != _checksum(entry["score"]):
                 return None
             return _unpack(entry["score"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
             return None
 
     def keep(self, key: str, score: SequenceScore) -> None:

@@ -149,7 +149,7 @@ def read_job(path: Path) -> tuple[Job, dict[str, Any]]:
         fields["method"] = Method(fields["method"])
         fields["protocol"] = None if fields["protocol"] is None else Protocol(fields["protocol"])
         return Job(**fields), run
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise InputError(
             f"{path} is no description of an evaluation ({error}); give the run.json that `devos evaluate --out` wrote"
         ) from error

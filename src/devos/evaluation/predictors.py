@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from devos.data.catalog import Labels, VideoInfo, read_labels, read_picture
+from devos.data.catalog import (
+    MASK_SUFFIXES,
+    Labels,
+    VideoInfo,
+    is_one_off,
+    list_files,
+    masks_by_stem,
+    read_labels,
+    read_picture,
+)
 from devos.errors import MaskError, OutputError, VideoError
 from devos.evaluation.scoring import Protocol, given_labels
 from devos.flow.estimator import DisFlow
@@ -39,33 +48,56 @@ class SavedMasks:
     def __call__(self, video: VideoInfo) -> Iterator[Labels]:
         """The saved masks. Those that no protocol scores may be missing: the first, the last, where no truth is."""
         home = self._home(video)
+        masks = masks_by_stem(home)
         for index, stem in enumerate(video.stems):
-            path = home / f"{stem}.png"
-            if path.is_file() or not (index in (0, video.num_frames - 1) or video.masks[index] is None):
-                yield read_labels(self._checked(path, video))
+            if stem in masks or not (index in (0, video.num_frames - 1) or video.masks[index] is None):
+                yield read_labels(_found(home, masks, stem, video))
             else:
                 yield np.zeros((1, 1), np.uint16)
 
     def files(self, video: VideoInfo, indices: Iterable[int]) -> tuple[Path, ...]:
-        """The files of some frames' masks; MaskError if one is missing."""
+        """The files of some frames' masks; MaskError if one is missing, or if they are counted from another number."""
         home, stems = self._home(video), video.stems
-        return tuple(self._checked(home / f"{stems[index]}.png", video) for index in indices)
-
-    def _checked(self, path: Path, video: VideoInfo) -> Path:
-        if not path.is_file():
+        masks = masks_by_stem(home)
+        if is_one_off(stems, masks):
             raise MaskError(
-                f"{path} is missing; every frame of sequence {video.name} needs a mask, named as the true one "
-                "(only those that are not scored may be left out, as the first and the last of DAVIS)"
+                f"{home}: the masks are named {min(masks)} to {max(masks)}, but the frames of sequence {video.name} "
+                f"{min(stems)} to {max(stems)}: are they counted from another number? Name each as its frame"
             )
-        return path
+        return tuple(_found(home, masks, stems[index], video) for index in indices)
+
+    def remarks(self, video: VideoInfo) -> tuple[str, ...]:
+        """Masks that belong to no frame, and frames without a mask, in a sentence each."""
+        masks = masks_by_stem(self._home(video))
+        surplus = [path.name for stem, path in masks.items() if stem not in set(video.stems)]
+        missing = [stem for stem, true in zip(video.stems, video.masks, strict=True)
+                   if stem not in masks and true is not None]  # fmt: skip
+        told = {"{} masks belong to no frame and were ignored: {}": surplus,
+                "{} frames that are not scored have no mask: {}": missing}  # fmt: skip
+        return tuple(
+            f"{video.name}: {text.format(len(names), _first_of(names))}" for text, names in told.items() if names
+        )
 
     def _home(self, video: VideoInfo) -> Path:
         home = self.folder / video.name
         if home.is_dir():
             return home
-        if self.folder.is_dir() and any(self.folder.glob("*.png")):
+        if self.folder.is_dir() and list_files(self.folder, MASK_SUFFIXES):
             return self.folder
         raise MaskError(f"{home} is missing; expected the masks of sequence {video.name} in it, as 00000.png")
+
+
+def _found(home: Path, masks: Mapping[str, Path], stem: str, video: VideoInfo) -> Path:
+    if stem not in masks:
+        raise MaskError(
+            f"{home / stem}.png is missing; every frame of sequence {video.name} needs a mask, named as the true one "
+            "(only those that are not scored may be left out, as the first and the last of DAVIS)"
+        )
+    return masks[stem]
+
+
+def _first_of(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 @dataclass(frozen=True)

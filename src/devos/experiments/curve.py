@@ -194,7 +194,7 @@ def _read(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if not content.keys() >= {"format", "settings", "roots", "scores"}:
             raise ValueError("an entry is missing")
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError, AttributeError) as error:
         raise InputError(f"{path} is no record of `devos figure curve` ({error}); remove it, or name another --out"
                          ) from error  # fmt: skip
     return content

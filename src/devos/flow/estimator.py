@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from devos.errors import OptionError
+from devos.extras import install
 
 Image = UInt8[np.ndarray, "h w 3"]
 Field = Float32[np.ndarray, "2 h_half w_half"]
@@ -103,8 +104,8 @@ class RaftFlow:
 
     def __init__(self, device: str = "cpu") -> None:
         if importlib.util.find_spec("torchvision") is None:
-            raise OptionError("--flow raft needs torchvision, which is not installed; pip install torchvision, "
-                              "or use --flow dis")  # fmt: skip
+            raise OptionError(f"--flow raft needs torchvision, which is not installed: {install('raft')}, or use "
+                              "--flow dis")  # fmt: skip
         import torch
         from torchvision.models.optical_flow import Raft_Small_Weights, raft_small
 

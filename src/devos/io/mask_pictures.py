@@ -93,7 +93,7 @@ def _fills_a_block(ranks: np.ndarray) -> Bool[np.ndarray, "h w"]:
 
 
 def _codes(picture: Image.Image) -> tuple[Coding, np.ndarray]:
-    if picture.mode == "P" and not _black_is_elsewhere(picture):
+    if picture.mode == "P" and not black_is_elsewhere(picture):
         return Coding.PALETTE, np.array(picture).astype(np.int32)
     if picture.mode == "1":
         return Coding.GREY, np.array(picture).astype(np.int32)
@@ -117,7 +117,7 @@ def _over_black(picture: Image.Image) -> Image.Image:
     return Image.alpha_composite(black, picture.convert("RGBA")).convert("RGB")
 
 
-def _black_is_elsewhere(picture: Image.Image) -> bool:
+def black_is_elsewhere(picture: Image.Image) -> bool:
     """Whether a picture program has made the palette, so that an index says nothing and 0 is not the background."""
     palette = picture.getpalette("RGB") or []
     colours = [tuple(palette[start : start + 3]) for start in range(0, len(palette), 3)]

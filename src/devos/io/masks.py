@@ -13,6 +13,7 @@ from natsort import natsorted
 from devos.errors import MaskError
 from devos.frames import FrameSize
 from devos.io.labels import davis_palette, write_label_png
+from devos.io.mask_checks import soft_edges
 from devos.io.mask_codes import CodeTable, code_tables
 from devos.io.mask_edges import snap, soft_codes
 from devos.io.mask_pictures import Coding, MaskPicture, read_mask_picture, refuse_photograph
@@ -145,11 +146,7 @@ def _harden(mask: MaskPicture, notes: list[str], *, snap_edges: bool) -> MaskPic
     if not soft:
         return mask
     if not snap_edges:
-        clear = len(mask.areas) - len(soft) - (0 in mask.areas)
-        raise MaskError(
-            f"{mask.path}: has soft (anti-aliased) edges: {len(soft)} stray values beside {clear} clear ones; "
-            "save it without anti-aliasing, or make its edges hard with --snap-masks"
-        )
+        raise soft_edges(mask, soft, "save it without anti-aliasing, or make its edges hard with --snap-masks")
     hard = snap(mask, soft)
     gone = sorted(set(mask.areas) - set(hard.areas) - {0})
     listing = ", ".join(f"{code:#08x}" if mask.coding is Coding.COLOUR else str(code) for code in gone[:8])

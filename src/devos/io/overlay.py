@@ -195,7 +195,7 @@ class OverlayVideo(Sink):
 
 def read_groups(path: str | Path, group_size: int) -> Iterator[list[Any]]:
     """The whole groups of frames of an overlay, one after the other, coded as they are, up to where it can be read."""
-    with suppress(OSError, FFmpegError), av.open(str(path)) as container:
+    with suppress(OSError, FFmpegError), av.open(str(path), metadata_errors="replace") as container:
         if not container.streams.video:
             return
         stream = container.streams.video[0]

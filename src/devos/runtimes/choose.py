@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 
 from devos.errors import OptionError
+from devos.extras import install, pip_install
 from devos.model.devos import DeVOS, Parts
 from devos.runtimes.cache import cached_graphs
 from devos.runtimes.calibration import find_table
@@ -136,8 +137,8 @@ def _hindrance(name: str, model: DeVOS, device: torch.device, weights_sha256: st
     if device.type != "cpu":
         return f"it is for CPUs, and the model is on {device}"
     if not (_is_there(package := _PACKAGES[name]) and _is_there("onnx")):
-        extra = "'devos[openvino]'" if name == "openvino" else f"{package} onnx"
-        return f"the package {package}, or onnx, is not installed (pip install {extra})"
+        how = install("openvino") if name == "openvino" else pip_install(package, "onnx")
+        return f"the package {package}, or onnx, is not installed ({how})"
     if weights_sha256 is None:
         return "the network was made in memory; save its weights and load them"
     reason = refusal(model.config)

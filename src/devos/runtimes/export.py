@@ -62,7 +62,7 @@ _DRIVE = [
 
 def write_graphs(model: DeVOS, folder: Path, *, sampling: Sampling = "gather", precision: Exact = "float32",
                  weights_sha256: str | None = None, overwrite: bool = False) -> dict[str, Any]:  # fmt: skip
-    """Write encode.onnx, match.onnx, refine.onnx, memorise.onnx and manifest.json into `folder`; returns the manifest.
+    """Write the graphs of `INPUTS`, encode.onnx and so on, and manifest.json into `folder`; returns the manifest.
 
     Whole or not at all. `sampling`: how ADVA reads, `gather` for ONNX Runtime, `grid` for OpenVINO. `precision`: what
     convolutions compute in. ValueError for a network that cannot be made into graphs (`graphs.refusal`), or not in

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from devos.data.batching import Batch, Batches
-from devos.io.files import output_error
 from devos.model.checkpoint import save_weights
 from devos.model.devos import DeVOS
 from devos.training.bad_batch import BAD_BATCH_FILE, save_bad_batch
@@ -19,6 +18,7 @@ from devos.training.progress import Journal, Progress, Tally
 from devos.training.stopping import Stopped, Stopping, listening
 from devos.training.trainer import DivergedError, Figures, Trainer
 from devos.training.unroll import unroll
+from devos.whole_files import make_folder
 
 __all__ = ["BAD_BATCH_FILE", "CHECKPOINT_FILE", "Progress", "Stopped", "Trainer", "Validate", "train", "unroll"]
 
@@ -41,7 +41,7 @@ def train(trainer: Trainer, batches: Batches, out: Path, *, workers: int = 1,
     log and, with `board`, curves for tensorboard, calls `watch` at each report, and `validate` every `validate_every`
     steps. Raises Stopped after Ctrl-C or SIGTERM, DivergedError where a loss is no number.
     """
-    _make(out)
+    make_folder(out)
     journal = Journal(trainer, out, watch, board) if trainer.world.first else None
     try:
         with listening(alone=trainer.world.size == 1) as stopping:
@@ -124,13 +124,6 @@ class _Loop:
             save_checkpoint(state, self._out / CHECKPOINT_FILE)
         self._saved, self._saved_at = self._trainer.step, time.monotonic()
         self._saving_s = self._saved_at - begun
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise output_error(folder, error) from error
 
 
 def _save_average(trainer: Trainer, path: Path) -> Path:

@@ -121,8 +121,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         if manifest["format"] != FORMAT:
             raise InputError(f"{path} has format {manifest['format']}, this devos reads {FORMAT}; build it anew")
         _ = [Shard(**shard) for shard in manifest["shards"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder} is no folder of archives that `devos data build` wrote ({error!r}); "
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
+        raise InputError(f"{folder} is no folder of archives that `devos data build` wrote ({error}); "
                          f"expected {MANIFEST} and data-000.tar, ...") from error  # fmt: skip
     return manifest
 

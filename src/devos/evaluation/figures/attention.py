@@ -24,6 +24,7 @@ PANEL_WIDTH, TALLEST = 392, 420
 NUM_SHOWN = 3
 """Remembered frames that are shown: those that the query takes most from."""
 
+_COLUMNS = 4
 _GAP, _MARGIN, _CAPTION, _HEADER = 14, 18, 26, 40
 _STRIDE_COLOURS = {8: "#00a878", 16: "#3b78d8", 32: "#e8710a"}
 _EDGE = "#101418"
@@ -42,7 +43,7 @@ def attention_pages(
     for view in watch(frames, given, segmenter, 1 if every else index, index):
         count += 1
         if view is not None:
-            yield attention_page(view, queries.at(view))
+            yield attention_page(view, queries.at(view), compact=not every)
     if count <= index:
         raise OptionError(f"--frame {index} is not in the video: it has {count} frames, 0 to {count - 1}")
     if view is None:
@@ -52,19 +53,24 @@ def attention_pages(
         )
 
 
-def attention_page(view: View, queries: Sequence[Query]) -> Rgb:
+def attention_page(view: View, queries: Sequence[Query], *, compact: bool = True) -> Rgb:
     """One figure for a frame: for each query a block of three rows.
+
+    `compact`: of two, where so few frames are remembered that all maps go beside each other; a film has pages of one
+    size.
 
     Upper two: the query on the frame, and the remembered frames that it takes most from, with its attention at each
     stride of the long-term branch. Lowest: the previous frame, with the flow, and what ADVA samples of it.
     """
     panel = fitting(view.current.size, PANEL_WIDTH, TALLEST)
-    block = _Block.height_of(panel)
+    num_maps = min(NUM_SHOWN, len(view.remembered)) * len(view.weights)
+    rows = 2 if compact and 0 < num_maps < _COLUMNS else 3
+    block = _Block.height_of(panel, rows)
     sheet = Sheet(2 * _MARGIN + 4 * PANEL_WIDTH + 3 * _GAP, _HEADER + len(queries) * block + _MARGIN)
     title = f"Frame {view.current.index}: what a query reads from the memory bank and from the frame before"
     sheet.text(_MARGIN, 22, title, size=14, weight="bold")
     for number, query in enumerate(queries):
-        _Block(sheet, view, query, panel, _HEADER + number * block).draw()
+        _Block(sheet, view, query, panel, _HEADER + number * block, rows).draw()
     return sheet.pixels()
 
 
@@ -77,14 +83,15 @@ class _Block:
     asked: Query
     panel: FrameSize
     top: int
+    rows: int
 
     @property
     def query(self) -> Point:
         return self.asked.point
 
     @staticmethod
-    def height_of(panel: FrameSize) -> int:
-        return 3 * (panel.height + _CAPTION) + 2 * _GAP + _LEGEND
+    def height_of(panel: FrameSize, rows: int) -> int:
+        return rows * (panel.height + _CAPTION) + (rows - 1) * _GAP + _LEGEND
 
     def draw(self) -> None:
         strides = sorted(self.view.weights)
@@ -95,15 +102,21 @@ class _Block:
         if strides:
             total = np.sum(list(shares.values()), 0)
             shown = sorted(np.argsort(-total, kind="stable")[:NUM_SHOWN].tolist())
+            beside = self.rows == 2
             for row, stride in enumerate(strides):
-                self._remembered(row, stride, maps[stride], shares[stride], shown)
-            self._shares(1, shares, shown)
-        whole = self._previous(2)
+                place = (0, 1 + row * len(shown)) if beside else (row, 1)
+                self._remembered(*place, stride, maps[stride], shares[stride], shown)
+            if not beside:
+                self._shares((1, 0), shares, shown)
+            elif len(strides) * len(shown) + 1 < _COLUMNS:
+                self._shares((0, _COLUMNS - 1), shares, shown)
+        last = self.rows - 1
+        whole = self._previous(last)
         for column, stride in enumerate(sorted(self.view.sampled), start=1):
             sampling = self.view.sampling(self.query, stride)
             window = self._window(sampling)
             self._outline(whole, window, stride)
-            self._sampling(2, column, sampling, window)
+            self._sampling(last, column, sampling, window)
         self._legend(peaks)
 
     def _place(self, row: int, column: int) -> tuple[int, int]:
@@ -129,10 +142,10 @@ class _Block:
         axes = self._panel(row, 0, rgb, caption, weight="bold")
         draw_ring(axes, *self._on_panel(self.query))
 
-    def _remembered(self, row: int, stride: int, maps: Float[np.ndarray, "frames h w"],
+    def _remembered(self, row: int, first: int, stride: int, maps: Float[np.ndarray, "frames h w"],
                     shares: Float[np.ndarray, " frames"], shown: Sequence[int]) -> None:  # fmt: skip
         peak = float(maps.max())
-        for column, index in enumerate(shown, start=1):
+        for column, index in enumerate(shown, start=first):
             frame = self.view.remembered[index]
             rgb = heat(frame.rgb, maps[index], peak, self.panel)
             caption = f"1/{stride} · frame {frame.index} · {shares[index]:.0%} of the attention"
@@ -140,9 +153,11 @@ class _Block:
             self.sheet.text(left, top - 11, caption, size=10, width=PANEL_WIDTH)
             self.sheet.paste(rgb, left, top)
 
-    def _shares(self, row: int, shares: dict[int, Float[np.ndarray, " frames"]], shown: Sequence[int]) -> None:
+    def _shares(
+        self, place: tuple[int, int], shares: dict[int, Float[np.ndarray, " frames"]], shown: Sequence[int]
+    ) -> None:
         """How the attention is shared out among all remembered frames, as bars."""
-        left, top = self._place(row, 0)
+        left, top = self._place(*place)
         self.sheet.text(left, top - 11, "percent by remembered frame", size=10)
         axes = self.sheet.axes(left + 34, top + 8, PANEL_WIDTH - 44, self.panel.height - 34)
         places = np.arange(len(self.view.remembered))
@@ -247,7 +262,7 @@ class _Block:
 
     def _legend(self, peaks: dict[int, float]) -> None:
         """One line below the block: the colours of the maps, and what the points are."""
-        left, top = _MARGIN, self.top + _Block.height_of(self.panel) - _LEGEND + 20
+        left, top = _MARGIN, self.top + _Block.height_of(self.panel, self.rows) - _LEGEND + 20
         if peaks:
             bar = HEAT(np.linspace(0, 1, 70))[None, :, :3]
             x = left + self._words(left, top, "a cell's share: 0") + 8

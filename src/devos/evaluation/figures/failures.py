@@ -7,7 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8
 
 from devos.data.catalog import Labels, VideoInfo, read_picture
 from devos.errors import OptionError
@@ -28,6 +28,8 @@ _TALLEST = 620
 _STRENGTH = {Outcome.RIGHT: 0.18, Outcome.MISSED: 0.62, Outcome.FALSE: 0.62, Outcome.CONFUSED: 0.62}
 _WORDS = {Outcome.MISSED: "missed", Outcome.FALSE: "false", Outcome.CONFUSED: "of another object"}
 _MOST_NAMED = 8
+_STRIPE_PX = 5
+"""How wide the stripes are that mark what is taken for another object."""
 
 
 def worst_page(
@@ -74,9 +76,19 @@ def _draw_header(sheet: Sheet, score: SequenceScore, number: int, *, several: bo
     for kind, words in _WORDS.items():
         if kind is Outcome.CONFUSED and not several:
             continue
-        sheet.paste(np.full((14, 22, 3), OUTCOME_COLOURS[kind], np.uint8), round(left), 47)
+        patch = np.full((14, 22, 3), OUTCOME_COLOURS[kind], np.uint8)
+        if kind is Outcome.CONFUSED:
+            patch[~_stripes(patch.shape[:2])] //= 3
+        sheet.paste(patch, round(left), 47)
         sheet.text(left + 30, 54, words, size=10, color=FAINT)
         left += 60 + sheet.text_width(words, 10)
+
+
+def _stripes(shape: tuple[int, ...]) -> Bool[np.ndarray, "h w"]:
+    """Where slanted stripes are: what no cloth, however coloured, is taken for."""
+    rows, columns = np.indices(shape)
+    striped: np.ndarray = (rows + columns) // _STRIPE_PX % 2 == 0
+    return striped
 
 
 def _caption(video: VideoInfo, score: SequenceScore, index: int) -> str:
@@ -117,6 +129,9 @@ def _painted(rgb: Rgb, truth: np.ndarray, found: np.ndarray, size: FrameSize) ->
     for kind, share in _STRENGTH.items():
         where = found == kind
         colour = np.array(OUTCOME_COLOURS[kind], np.float32)
+        if kind is Outcome.CONFUSED:
+            canvas[where & ~_stripes(truth.shape)] //= 3
+            where = where & _stripes(truth.shape)
         canvas[where] = (canvas[where] * (1 - share) + colour * share).astype(np.uint8)
     for object_id in np.unique(truth[truth > 0]):
         mask = (truth == object_id).astype(np.uint8)

@@ -112,9 +112,9 @@ def read_scores(path: Path, name: str | None = None, training: str | None = None
         protocol = str(report["protocol"])
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give a file of scores") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{path}: is no file of scores; write one with `devos evaluate davis ... --json > {path.name}`"
+            f"{path}: is no file of scores; write one with `devos evaluate davis ... --json > new-scores.json`"
         ) from error
     if not sequences or not all(sequences.values()):
         raise InputError(f"{path}: has no scores of any sequence; run `devos evaluate` on at least one")

@@ -92,7 +92,7 @@ def categories(meta: Meta) -> frozenset[str]:
 def _videos(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read as JSON ({error}); {_LAYOUT}") from error
     videos = content.get("videos") if isinstance(content, dict) else None
     if not isinstance(videos, dict):
@@ -108,7 +108,9 @@ def _objects(path: Path, name: str, entry: Any) -> dict[int, ObjectMeta]:
             objects = {object_id: {} for object_id in objects}
         return {int(object_id): _object(said) for object_id, said in objects.items()}
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: the entry of {name} is not understood ({error!r}); {_LAYOUT}") from error
+        raise InputError(
+            f"{path}: the entry of {name} is not understood ({type(error).__name__}: {error}); {_LAYOUT}"
+        ) from error
 
 
 def _object(said: Any) -> ObjectMeta:

@@ -20,6 +20,7 @@ from devos.evaluation.submission.masks import (
     LONE_255,
     ODD_DEPTH,
     SHUFFLED,
+    SOFT,
     UNREADABLE_MASK,
     VOID_HERE,
     WRONG_SIZE,
@@ -70,7 +71,7 @@ _ASPECTS = (
     ("layout", "layout", (WRAPPER, NO_TOP, MIXED_LAYOUT, UNSAFE_NAME, STRAY_FILE, TWICE)),
     ("sequences", "", (MISSING_SEQUENCE, OTHER_SEQUENCE, ONE_SEQUENCE, OTHER_NUMBER)),
     ("frames", "frame names", (MISSING_FRAME, WRONG_DIGITS, NO_SUCH_FRAME, MORE_FRAMES, GAP)),
-    ("PNG modes", "PNG modes", (UNREADABLE_MASK, COLOURED, ODD_DEPTH, SHUFFLED)),
+    ("PNG modes", "PNG modes", (UNREADABLE_MASK, COLOURED, ODD_DEPTH, SHUFFLED, SOFT)),
     ("sizes", "one size in each sequence", (WRONG_SIZE,)),
     ("ids", "no void", (FOREIGN_ID, EARLY_ID, LONE_255, VOID_HERE)),
 )

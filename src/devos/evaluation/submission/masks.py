@@ -6,15 +6,18 @@ import io
 import struct
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8, UInt16
 from PIL import Image
 
+from devos.errors import MaskError
 from devos.evaluation.scoring import VOID
 from devos.frames import FrameSize
 from devos.io.labels import davis_palette
+from devos.io.mask_checks import refuse_unclear
 from devos.io.pictures import UNREADABLE
 
 MAX_PIXELS = 1 << 26
@@ -36,6 +39,8 @@ class Kind(NamedTuple):
 UNREADABLE_MASK = Kind("masks that cannot be read", "write them again as 8-bit PNG")
 COLOURED = Kind("colour pictures instead of ids", "save palette or grey PNGs; the server would score them about 0")
 ODD_DEPTH = Kind("masks of 1 or 16 bits", "save palette PNGs of 8 bits")
+SOFT = Kind("masks with soft (anti-aliased) edges", "save them without anti-aliasing; every grey would be an object")
+TWINS = Kind("two masks for one frame", "keep one of each")
 SHUFFLED = Kind("palettes that a picture program has reordered", "index 0 must be black, the background")
 WRONG_SIZE = Kind("masks of another size than their frame", "resize them with nearest neighbour")
 FOREIGN_ID = Kind("ids that the first masks do not have", "give each object the id of its first mask")
@@ -172,6 +177,11 @@ def check_mask(mask: PngMask, place: str, expected: Expected, problems: Findings
         notes.add(GREY, place)
     elif mask.mode != "P":
         notes.add(ODD_DEPTH, f"{place} has mode {mask.mode}")
+    try:
+        refuse_unclear(Path(place), mask.ids, is_palette=mask.mode == "P")
+    except MaskError:
+        problems.add(SOFT, place)
+        return False
     _check_ids(np.flatnonzero(np.bincount(mask.ids.ravel())).tolist(), place, expected, problems, notes)
     return problems.total == before
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from natsort import natsorted
 
-from devos.data.catalog import VideoInfo, find_videos, read_labels
+from devos.data.catalog import VideoInfo, find_videos, masks_by_stem, read_labels
 from devos.errors import InputError, MaskError, OptionError
 from devos.evaluation.scoring import VOID
 
@@ -187,8 +187,10 @@ def _described(root: Path) -> tuple[dict[str, Any], tuple[VideoInfo, ...], list[
     try:
         meta = json.loads(files[0].read_text(encoding="utf-8"))["videos"]
         names = natsorted(meta)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{files[0]} cannot be read ({error!r}); expected the benchmark's own meta.json") from error
+    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{files[0]} cannot be read ({type(error).__name__}: {error}); expected the benchmark's own meta.json"
+        ) from error
     absent = [name for name in names if name not in by_name]
     if absent:
         raise InputError(
@@ -215,7 +217,7 @@ def _asked(video: VideoInfo, meta: Mapping[str, Any], rules: Rules, root: Path, 
     given = {path.stem: path for path in video.masks if path is not None}
     home = _home_of_masks(root)
     if home != root:
-        given = {path.stem: path for path in natsorted((home / "Annotations" / video.name).glob("*.png"))}
+        given = masks_by_stem(home / "Annotations" / video.name)
     strays = given.keys() - set(video.stems)
     if strays:
         raise MaskError(f"{given[min(strays)]} belongs to no picture in {video.frames[0].parent}; copy them again")

@@ -104,7 +104,7 @@ def _open_folder(folder: Path, record: Mapping[str, Any]) -> None:
         known = None if is_new or not path.is_file() else json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise output_error(folder, error) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise OutputError(f"{path} cannot be read ({error}); name another folder with --masks-out") from error
     if is_new:
         write_json(path, record)
