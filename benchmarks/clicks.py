@@ -27,6 +27,7 @@ from devos.engine.marker import Marker
 
 MOST_CLICKS = 20
 REPORTED = (1, 2, 3, 5, 10)
+LEVELS = (0.85, 0.9)
 WORSE = 0.05
 
 
@@ -80,7 +81,7 @@ def score(marker: Marker, name: str, rgb: np.ndarray, truth: np.ndarray, picture
     look = marker.look(rgb)
     found.looked_ms = 1000 * (time.perf_counter() - begun)
     clicks, mask, shown = [], np.zeros_like(truth), []
-    while len(clicks) < MOST_CLICKS:
+    while len(clicks) < (MOST_CLICKS if max(found.ious, default=0) < LEVELS[-1] else REPORTED[-1]):
         click = next_click(truth, mask)
         if click is not None:
             clicks.append((click[0], click[1], click[2] > 0))
@@ -127,7 +128,7 @@ def report(model: str, scores: list[Scores]) -> None:
     print(f"\n{model}, {len(scores)} objects, {torch.get_num_threads()} threads")
     means = [f"{n}: {np.mean([s.ious[n - 1] for s in scores]):.3f}" for n in REPORTED]
     print(f"mean IoU after clicks  {'  '.join(means)}  from a box: {np.mean([s.box for s in scores]):.3f}")
-    for level in (0.85, 0.9):
+    for level in LEVELS:
         counts = [s.clicks_to(level) for s in scores]
         print(f"NoC@{level * 100:.0f} {np.mean(counts):.2f}, never: {sum(max(s.ious) < level for s in scores)}")
     num = sum(len(s.answered_ms) - 1 for s in scores)

@@ -104,7 +104,7 @@ def test_the_head_learns_on_one_batch_asked_again_and_again(data, backbone):
     source = click_data(data, held_out=False)
     config = replace(TINY, num_steps=100, learning_rate=3e-3)
     trainer, overlaps = ClickTrainer(config, backbone), []
-    for _ in range(12):
+    for _ in range(30):
         overlaps.append(trainer.learn(*make_batch(source, config, 0))[1])
     assert np.mean(overlaps[-5:]) > np.mean(overlaps[:5]) + 0.1
 

@@ -100,7 +100,8 @@ def _blob(around: Bool[np.ndarray, "h w"], side: float, rng: np.random.Generator
     dy, dx = (y - ys[at]) / side, (x - xs[at]) / side
     if rng.random() < 0.3:
         angle = rng.uniform(0, 2 * np.pi)
-        return (dx * np.cos(angle) + dy * np.sin(angle) > 0) & (np.hypot(dx, dy) < rng.uniform(0.3, 1.5))
+        half: np.ndarray = (dx * np.cos(angle) + dy * np.sin(angle) > 0) & (np.hypot(dx, dy) < rng.uniform(0.3, 1.5))
+        return half
     angle, lobes = np.arctan2(dy, dx), rng.integers(2, 6)
     radius = rng.uniform(0.15, 0.7) * (1 + 0.3 * np.sin(lobes * angle + rng.uniform(0, 6)))
     blob: np.ndarray = np.hypot(dx * np.exp(rng.normal(0, 0.3)), dy) < radius
