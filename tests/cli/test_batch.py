@@ -90,6 +90,17 @@ def test_a_bad_manifest_is_refused_before_any_work(devos, folder, options, tmp_p
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_of_frames_is_never_taken_for_a_project(devos, tmp_path, pictures, square, options):
+    (tmp_path / "in" / "clip").mkdir(parents=True)
+    for index, picture in enumerate(pictures(3)):
+        Image.fromarray(picture).save(tmp_path / "in" / "clip" / f"{index}.png")
+    Image.fromarray(square).save(tmp_path / "in" / "clip.png")
+    done = devos("batch", tmp_path / "in", "-o", tmp_path / "in", *options[2:])
+    assert done.exit_code == 2 and done.stdout == ""
+    assert "lies where the project clip would be made" in done.stderr
+    assert sorted(path.name for path in (tmp_path / "in").iterdir()) == ["clip", "clip.png"]
+
+
 def test_on_a_terminal_there_is_a_bar_for_all_and_one_for_each_under_way(monkeypatch):
     from io import StringIO
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -97,6 +99,36 @@ def test_threads_that_share_a_session_take_turns(segmenter, pictures, square):
     for thread in threads:
         thread.join(60)
     assert not failures and session.state.index == 16
+
+
+_FORKS = """
+import os, sys, numpy as np, torch, devos
+
+torch.set_num_threads(int(sys.argv[1]))
+frame, mask = np.zeros((64, 96, 3), np.uint8), np.ones((64, 96), np.uint8)
+session = devos.load("devos-t", size=64, device="cpu", runtime="torch").session()
+session.step(frame, mask)
+child = os.fork()
+if child == 0:
+    try:
+        session.step(frame)
+    except devos.DevosError as error:
+        print(error, flush=True)
+        os._exit(2)
+    os._exit(0)
+code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+session.step(frame)  # who was forked goes on
+sys.exit(code)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize(("threads", "code"), [(2, 2), (1, 0)])
+def test_a_forked_process_is_told_at_once_or_computes_and_the_one_it_came_from_goes_on(threads, code):
+    command = [sys.executable, "-W", "ignore", "-c", _FORKS, str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)  # a hang ends here
+    assert done.returncode == code, done.stderr
+    assert ("'spawn'" in done.stdout) == (code == 2)
 
 
 def test_after_a_fork_what_would_wait_for_ever_is_an_error_at_once(monkeypatch, segmenter):

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from devos.errors import InputError
-from devos.pipeline.manifest import read_batch
+from devos.pipeline.manifest import BatchVideo, check_apart, read_batch
 
 
 @pytest.fixture
@@ -81,6 +82,14 @@ def test_csv_and_jsonl_say_the_same(folder):
     ('{"video": "a.mp4", "masks": "a.png", "name": "../x"}', "line 2, column name: '../x' is not the name of a folder"),
     ('{"video": "a.mp4", "masks": "a.png", "name": "batch.csv"}', "line 2, column name: 'batch.csv' is not the name"),
     ('{"video": "a.mp4", "masks": "a.png", "name": "B"}', "line 2, column name: B is also the name in line 1"),
+    ('{"video": "a.mp4", "masks": "a.png", "name": "B \\n"}', "line 2, column name: 'B .n' is not the name"),
+    ('{"video": "a.mp4", "masks": "a.png", "name": " "}', "line 2, column name: ' ' is not the name"),
+    ('{"video": "a.mp4", "masks": "a.png", "name": "\\ud800"}', "line 2, column name: '.ud800' is not the name"),
+    (json.dumps({"video": "a.mp4", "masks": "a.png", "name": "é" * 128}), "line 2, column name: is 256 bytes long"),
+    ('{"video": "a.mp4", "masks": "a.png", "size": 64, "size": 96}', "line 2: is not JSON .it names a column twice"),
+    ('{"video": "a.mp4", "masks": "a.png", "runtime": "tpu"}', "line 2: no runtime is called 'tpu'; choose one of"),
+    ('{"video": "a.mp4", "masks": "a.png", "precision": "x"}', "line 2: no precision is called 'x'; choose one of"),
+    ("[" * 100_000, "line 2: is not JSON"),
     ("[1]", "line 2: is list, not an object"),
     ("{", "line 2: is not JSON"),
 ])  # fmt: skip
@@ -98,3 +107,25 @@ def test_what_is_no_manifest_is_refused(folder):
         read_batch(write(folder / "list.csv", "video,masks"))
     with pytest.raises(InputError, match="line 2: has 3 columns, but the first line names 2"):
         read_batch(write(folder / "list.csv", "video,masks", "a.mp4,a.png,64"))
+    with pytest.raises(InputError, match="line 3: is not CSV"):
+        read_batch(write(folder / "list.csv", "video,masks", '"a.mp4,a.png', "b.mp4,b.png"))
+    with pytest.raises(InputError, match="line 2: is not CSV"):
+        read_batch(write(folder / "list.csv", "video,masks,name", f"a.mp4,a.png,{'x' * 200_000}"))
+
+
+def test_names_that_some_file_systems_take_for_one_clash(folder):
+    lines = [json.dumps({"video": "a.mp4", "masks": "a.png", "name": name}) for name in ("\u00e9", "e\u0301")]
+    with pytest.raises(InputError, match="is also the name in line 1"):
+        read_batch(write(folder / "list.jsonl", *lines))
+
+
+def test_no_project_may_lie_where_a_video_or_its_masks_are(folder):
+    videos = [BatchVideo("a", folder / "a.mp4", folder / "a.png"), BatchVideo("b", folder / "b.mp4", folder / "b.png")]
+    check_apart(videos, folder)
+    check_apart([replace(videos[0], name="A"), videos[1]], folder / "out")
+    for video in (replace(videos[0], video=folder / "b"), replace(videos[0], masks=folder / "b" / "first.png")):
+        with pytest.raises(InputError, match="lies where the project b would be made"):
+            check_apart([video, videos[1]], folder)
+    (folder / "link").symlink_to(folder, target_is_directory=True)
+    with pytest.raises(InputError, match="name another OUT"):
+        check_apart([replace(videos[0], video=folder / "a")], folder / "link")

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import tempfile
+
 import numpy as np
 import pytest
 import torch
 
 import devos
-from devos.errors import MaskError, OptionError
+from devos.errors import MaskError, OptionError, VideoError
 
 NUM_FRAMES = 12
 
@@ -143,12 +145,29 @@ def test_leaving_the_iteration_loses_nothing(predictor, film, masks):
     assert [index for index, _, _ in predictor.propagate_in_video(state)] == list(range(NUM_FRAMES))
 
 
+def test_an_id_of_numpy_comes_back_as_a_plain_one(predictor, film, masks):
+    state = predictor.init_state(film)
+    for obj_id in (np.int64(7), np.uint8(7)):
+        _, obj_ids, _ = predictor.add_new_mask(state, 0, obj_id, masks[7])
+        assert obj_ids == [7] and type(obj_ids[0]) is int
+
+
+def test_of_a_video_that_cannot_be_opened_nothing_stays_behind(predictor, tmp_path, monkeypatch):
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    with pytest.raises(VideoError):
+        predictor.init_state(tmp_path / "none.mp4")
+    assert not list((tmp_path / "temporary").iterdir())
+
+
 def test_what_cannot_be_meant_is_refused(predictor, film, masks):
     state = predictor.init_state(film)
     with pytest.raises(OptionError, match="call add_new_mask first"):
         next(iter(predictor.propagate_in_video(state)))
-    with pytest.raises(MaskError, match="from 1 to 65535"):
-        predictor.add_new_mask(state, 0, 0, masks[7])
+    for obj_id in (0, 65536, 7.5, "cat"):
+        with pytest.raises(MaskError, match="from 1 to 65535"):
+            predictor.add_new_mask(state, 0, obj_id, masks[7])
+    assert state.obj_ids == [] and state.first_annotated is None
     with pytest.raises(MaskError):
         predictor.add_new_mask(state, 0, 1, masks[7][:-2])
     assert predictor.remove_object(state, 5) == ([], [])

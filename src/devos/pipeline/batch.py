@@ -18,7 +18,7 @@ from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, choose_device, find
 from devos.errors import DevosError, OptionError, WeightsError
 from devos.io import open_video, read_masks
 from devos.io.labels import label_png
-from devos.pipeline.manifest import BatchVideo, check_choices, read_batch
+from devos.pipeline.manifest import BatchVideo, check_apart, check_choices, read_batch
 from devos.pipeline.project import Project
 from devos.pipeline.running import Progress, RunSummary
 from devos.pipeline.segment import drained, folder_rate, segment
@@ -27,7 +27,6 @@ from devos.project.content import sha256_of
 from devos.project.folder import ProjectFolder
 from devos.project.lock import locked
 from devos.project.record import fingerprint, rate_of
-from devos.runtimes.choose import check_precision, check_runtime
 from devos.whole_files import output_error, replacing
 
 DONE, FAILED, CUT_OFF, WAITING = "finished", "failed", "stopped", "waiting"
@@ -115,8 +114,9 @@ def batch(source: str | Path, out: str | Path, *, model: str | Path = DEFAULT_MO
     """
     out, begun, watch = Path(out), time.perf_counter(), watch or Watch()
     videos, left_out = read_batch(Path(source))
+    check_apart(videos, out)
     check_choices(settings)
-    model = _checked_model(model, "auto" if cluster else device, settings)
+    model = _checked_model(model, "auto" if cluster else device)
     workers = workers or default_workers()
     do = _doer(cluster, workers)
     with locked(out / "batch.lock", out):
@@ -132,10 +132,8 @@ def batch(source: str | Path, out: str | Path, *, model: str | Path = DEFAULT_MO
                         round(time.perf_counter() - begun, 3))  # fmt: skip
 
 
-def _checked_model(model: str | Path, device: str, settings: dict[str, Any]) -> str:
+def _checked_model(model: str | Path, device: str) -> str:
     """Its name or its whole path; what would go wrong with every video is told at once."""
-    check_runtime(settings.get("runtime") or "auto")
-    check_precision(settings.get("precision") or "auto")
     choose_device(device)
     path, sha256 = find_weights(model)
     if not path.is_file():
@@ -235,7 +233,7 @@ class _Table:
         """The whole file anew, or as it was."""
         with replacing(self.path) as temporary:
             try:
-                with temporary.open("w", newline="", encoding="utf-8") as file:
+                with temporary.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
                     writer = csv.DictWriter(file, [one.name for one in fields(BatchRow)], lineterminator="\n")
                     writer.writeheader()
                     writer.writerows(asdict(row) for row in self.rows.values())

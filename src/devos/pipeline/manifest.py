@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from devos.errors import InputError, OptionError
 from devos.io.pictures import list_pictures
 from devos.pipeline.plan import check_direction
 from devos.pipeline.segment import folder_rate
+from devos.runtimes.choose import check_precision, check_runtime
 
 MASKS_SUFFIX = "_masks"
 """A folder of masks is called as its video, with this after it."""
@@ -25,6 +27,8 @@ VIDEO_SUFFIXES = (
     ".3gp", ".mxf", ".y4m", ".gif",
 )  # fmt: skip
 _RESERVED = ("batch.csv", "batch.lock")
+_LONGEST = 255
+"""Bytes of a folder's name, on all common file systems."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,18 @@ def read_batch(source: Path) -> tuple[list[BatchVideo], list[str]]:
     return videos, left_out
 
 
+def check_apart(videos: Sequence[BatchVideo], out: Path) -> None:
+    """InputError where a project's folder would be a video or its masks, or hold one of them."""
+    projects = {(out / video.name).resolve(): video.name for video in videos}
+    for video in videos:
+        for place in (video.video, video.masks):
+            whole = place.resolve()
+            name = next((projects[path] for path in (whole, *whole.parents) if path in projects), None)
+            if name is not None:
+                raise InputError(f"{place}: lies where the project {name} would be made, {out / name}; name another "
+                                 "OUT")  # fmt: skip
+
+
 # a folder
 
 
@@ -70,7 +86,7 @@ def _in_folder(folder: Path) -> tuple[list[BatchVideo], list[str]]:
         if masks is None:
             left_out.append(f"{path.name} has no masks: neither {name}.png nor {name}{MASKS_SUFFIX}")
             continue
-        if (other := names.setdefault(name.casefold(), path)) is not path:
+        if (other := names.setdefault(_alike(name), path)) is not path:
             raise InputError(f"{folder}: {other.name} and {path.name} would both be {name}; rename one, or name them "
                              "in a manifest")  # fmt: skip
         videos.append(BatchVideo(_checked_name(name, str(path)), path, masks))
@@ -173,7 +189,7 @@ def _in_manifest(path: Path) -> list[BatchVideo]:
     for number, values in _rows(path):
         where = f"{path}, line {number}"
         video = _video_of(values, path.parent, where)
-        if (other := lines.setdefault(video.name.casefold(), number)) != number:
+        if (other := lines.setdefault(_alike(video.name), number)) != number:
             raise InputError(f"{where}, column name: {video.name} is also the name in line {other}; give each video a "
                              "name of its own")  # fmt: skip
         videos.append(video)
@@ -201,8 +217,8 @@ def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         if not line.strip():
             continue
         try:
-            values = json.loads(line)
-        except ValueError as error:
+            values = json.loads(line, object_pairs_hook=_each_once)
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, line {number}: is not JSON ({error}); each line is one object, as in "
                              '{"video": "a.mp4", "masks": "a.png"}') from None  # fmt: skip
         if not isinstance(values, dict):
@@ -211,22 +227,38 @@ def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
         yield number, {column: value for column, value in values.items() if value is not None}
 
 
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("it names a column twice")
+    return values
+
+
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    reader = csv.reader(io.StringIO(text, newline=""))
     header: list[str] | None = None
-    for row in reader:
-        cells = [cell.strip() for cell in row]
-        if not any(cells):
-            continue
+    for number, cells in _csv_cells(path, text):
         if header is None:
             header = cells
             if len(set(header)) < len(header):
-                raise InputError(f"{path}, line {reader.line_num}: names a column twice; each has a name of its own")
+                raise InputError(f"{path}, line {number}: names a column twice; each has a name of its own")
             continue
         if len(cells) > len(header):
-            raise InputError(f"{path}, line {reader.line_num}: has {len(cells)} columns, but the first line names "
+            raise InputError(f"{path}, line {number}: has {len(cells)} columns, but the first line names "
                              f"{len(header)}; put a value with a comma in it into double quotes")  # fmt: skip
-        yield reader.line_num, {column: cell for column, cell in zip(header, cells, strict=False) if cell}
+        yield number, {column: cell for column, cell in zip(header, cells, strict=False) if cell}
+
+
+def _csv_cells(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Each line's number and cells, empty lines left out."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, skipinitialspace=True)
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                yield reader.line_num, cells
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: is not CSV ({error}); commas stand between values, and a "
+                         "double quote that opens a value is closed") from None  # fmt: skip
 
 
 def _video_of(values: dict[str, Any], folder: Path, where: str) -> BatchVideo:
@@ -254,6 +286,8 @@ def _check_together(settings: dict[str, Any], video: Path, where: str) -> None:
 
 def check_choices(settings: dict[str, Any]) -> None:
     """OptionError for arguments of `devos.segment` that are out of range for any video."""
+    check_runtime(settings.get("runtime") or "auto")
+    check_precision(settings.get("precision") or "auto")
     known = {one.name for one in fields(Settings)} - {"runtime", "precision"}
     Settings(**{name: value for name, value in settings.items() if name in known and value is not None})
     first, last = settings.get("first"), settings.get("last")
@@ -280,9 +314,17 @@ def _cell(values: dict[str, Any], column: str, read: Callable[[Any], Any], where
         raise InputError(f"{where}, column {column}: is {error}; got {values[column]!r}") from None
 
 
+def _alike(name: str) -> str:
+    """The same for names that some file systems take for one."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def _checked_name(name: str, where: str) -> str:
-    """A name that is one folder in OUT; InputError for any other."""
-    if name in (".", "..") or any(sign in name for sign in "/\\\0:") or name.casefold() in _RESERVED:
-        raise InputError(f"{where}: {name!r} is not the name of a folder in OUT; give a name without / \\ and :, that "
-                         f"is not one of . .. {' '.join(_RESERVED)}")  # fmt: skip
+    """A name that is one folder in OUT and one line of text; InputError for any other."""
+    is_text = bool(name.strip()) and not any(unicodedata.category(sign) in ("Cc", "Cs") for sign in name)
+    if not is_text or name in (".", "..") or any(sign in name for sign in "/\\:") or name.casefold() in _RESERVED:
+        raise InputError(f"{where}: {name!r} is not the name of a folder in OUT; give a name of letters, without / \\ "
+                         f"and :, that is not one of . .. {' '.join(_RESERVED)}")  # fmt: skip
+    if len(name.encode()) > _LONGEST:
+        raise InputError(f"{where}: is {len(name.encode())} bytes long; a folder's name has at most {_LONGEST}")
     return name

@@ -5,6 +5,7 @@ The signatures are those of `SAM2VideoPredictor` (facebookresearch/sam2, 2b90b9f
 
 from __future__ import annotations
 
+import operator
 import shutil
 import tempfile
 import weakref
@@ -81,16 +82,21 @@ class VideoPredictor:
         """
         temporary = tempfile.mkdtemp(prefix="devos-") if out is None else None
         folder = Path(temporary or "") / "project" if out is None else Path(out)
-        return InferenceState(Project.create(folder, video_path, model=self._segmenter, overlay=False), temporary)
+        try:
+            project = Project.create(folder, video_path, model=self._segmenter, overlay=False)
+        except BaseException:
+            if temporary is not None:
+                shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        return InferenceState(project, temporary)
 
-    def add_new_mask(self, inference_state: InferenceState, frame_idx: int, obj_id: int, mask: Mask) -> Answer:
+    def add_new_mask(self, inference_state: InferenceState, frame_idx: int, obj_id: int | Any, mask: Mask) -> Answer:
         """Say where an object is on a frame, in the video's own size; without a pixel: not on this frame.
 
         Gives what there is now on this frame of every object. What follows from it, `propagate_in_video` does.
         MaskError for a mask of another size, or an id that is not from 1 to 65535.
         """
-        if not 1 <= obj_id <= 65535:
-            raise MaskError(f"an object id is a whole number from 1 to 65535, got {obj_id}")
+        obj_id = _checked_id(obj_id)
         inside = mask.detach().cpu().numpy() > 0 if isinstance(mask, torch.Tensor) else np.asarray(mask) > 0
         state = inference_state
         state.project.annotate(frame_idx, inside.astype(np.uint16) * np.uint16(obj_id), objects=[obj_id])
@@ -145,6 +151,16 @@ class VideoPredictor:
         for _ in range(state.project.folder.history.head):
             state.project.undo()
         state.obj_ids.clear()
+
+
+def _checked_id(obj_id: Any) -> int:
+    try:
+        number = operator.index(obj_id)
+    except TypeError:
+        number = 0
+    if not 1 <= number <= 65535:
+        raise MaskError(f"an object id is a whole number from 1 to 65535, got {obj_id!r}")
+    return number
 
 
 def _last(project: Project, start: int, count: int | None) -> int | None:
