@@ -23,6 +23,8 @@ HEIGHT, WIDTH = 64, 96
 
 # A shell that is not interactive lets its background jobs ignore Ctrl-C, and so would all that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):  # and what nohup begins is deaf to the end of its terminal
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 WriteVideo = Callable[[Path, list[np.ndarray]], None]

@@ -186,7 +186,7 @@ def test_what_cannot_be_trained_is_refused_in_one_line(devos, tmp_path, weights,
     out = tmp_path / "run"
     small = ("train", "debug", "-o", out, "--data", data, "--init", weights, "--model", "devos-t")
     for arguments, fragment in (
-        (("train", "nonsense", "-o", out, "--data", data), "many-objects, crowds, parts, turns, debug"),
+        (("train", "nonsense", "-o", out, "--data", data), "many-objects, crowds, parts, turns, lures, debug"),
         (("train", "debug", "-o", out), "there is no videos and no photos; add --videos ROOT"),
         (("train", "debug", "-o", out, "--data", data, "--model", "devos-s"), "devos-t, devos-b, devos-l"),
         (("train", "main-1", "-o", out, "--data", data), "--source davis=davis2017:ROOT"),

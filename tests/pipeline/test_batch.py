@@ -132,7 +132,7 @@ def test_what_would_go_wrong_with_every_video_is_refused_before_any_work(run, tm
 
 def test_without_ray_a_cluster_is_refused_with_a_kind_word(run, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(OptionError, match=r"pip install 'devos\[cluster\]'"):
+    with pytest.raises(OptionError, match=r"needs Ray, .*pip install '(ray>=2\.9|devos\[cluster\])'"):
         run(cluster="auto")
     assert not (tmp_path / "out").exists()
 

@@ -32,7 +32,7 @@ _Recipe = Annotated[
     typer.Argument(
         metavar="RECIPE",
         help="The paper's: pretrain, main-1, main-2, main-1-mose, main-2-mose. On your own clips: finetune. "
-        "Small: laptop (short-clips, long-clips, many-objects, crowds, parts, turns), debug.",
+        "Small: laptop (short-clips, long-clips, many-objects, crowds, parts, turns), lures, debug.",
     ),
 ]
 _Data = Annotated[Path | None, typer.Option(help="Folder with video-train (as DAVIS has it) and static (photos).")]

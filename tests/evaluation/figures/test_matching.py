@@ -15,6 +15,14 @@ from devos.model.attention import Region
 HEIGHT, WIDTH = 72, 144
 
 
+@pytest.fixture(scope="module", autouse=True)
+def every_frame_enters_the_bank():
+    """A network that has learnt nothing soon sees no object, and what shows nothing is not remembered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("devos.model.memory._shows_something", lambda _: True)
+        yield
+
+
 @pytest.fixture(scope="module")
 def film() -> list[Frame]:
     """Eight frames, twice as wide as high: a bright square slides to the right over noise."""
