@@ -13,9 +13,9 @@ _SMALL = (96, 56)
 """Width and height, in pixels, at which layout and colours are compared."""
 _BINS = (8, 4, 8)
 _ALIKE_COLOURS, _ALIKE_LAYOUT = 0.65, 0.8
-"""Below both it is a cut; either alone would take a flash of light, or a fast pan, for one. Set by looking at neighbours
-in videos, those that we measure on among them. On 734 neighbours of the 43 training videos it tells none, of 200 cuts
-from one of these to another it tells all."""
+"""Below both it is a cut; either alone would take a flash of light, or a fast pan, for one. Set by looking at pairs of
+neighbours in videos, those that we measure on among them. On 734 neighbours of the 43 training videos it tells none, of
+200 cuts from one of these to another it tells all."""
 
 Picture = UInt8[np.ndarray, "h w 3"]
 
