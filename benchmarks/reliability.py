@@ -13,6 +13,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -176,6 +177,78 @@ class Trials:
         if same:
             shutil.rmtree(out)
         return kills, same
+
+
+def batch_trials(count: int, seed: int, folder: Path) -> list[tuple[str, int, bool]]:
+    """`devos batch` over two videos in two workers: the command, or a worker, or all of them are killed; then it is
+    given again until all is done. A kill each.
+    """
+    chance, rows = random.Random(seed), []
+    source = folder / "videos"
+    source.mkdir()
+    clip, first, _ = make_clip(source, NUM_FRAMES)
+    for name in ("a", "b"):
+        shutil.copy(clip, source / f"{name}.mp4")
+        shutil.copy(first, source / f"{name}.png")
+    for path in (clip, first):
+        path.unlink()
+    shutil.rmtree(source / "masks")
+
+    def begin(out: Path) -> subprocess.Popen[bytes]:
+        command = [
+            "-m",
+            "devos",
+            "batch",
+            source,
+            "-o",
+            out,
+            "--size",
+            96,
+            "--runtime",
+            "torch",
+            "--workers",
+            2,
+            "--retry",
+        ]
+        return subprocess.Popen([sys.executable, *map(str, command)], stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
+
+    whole = folder / "batch-whole"
+    begun = time.monotonic()
+    assert begin(whole).wait() == 0
+    seconds, wanted = time.monotonic() - begun, _projects(whole)
+    while len(rows) < count:
+        out = folder / f"batch-{len(rows)}"
+        process = begin(out)
+        time.sleep(chance.uniform(0.3, 1) * seconds)
+        running = process.poll() is None
+        if running:
+            _kill_some_of(process, chance)
+        process.wait()
+        tries = 0
+        while begin(out).wait() != 0 and tries < 3:
+            tries += 1
+        if running:
+            rows.append(("batch", 1, _projects(out) == wanted))
+            print(f"{len(rows):4d} kills of batch: {'same bytes' if rows[-1][2] else 'OTHER BYTES'}", flush=True)
+    return rows
+
+
+def _projects(out: Path) -> dict[str, str]:
+    """What a person takes away of every project of a batch."""
+    return {f"{name}/{file}": sha256 for name in ("a", "b") for file, sha256 in digest(out / name).items()}
+
+
+def _kill_some_of(process: subprocess.Popen[bytes], chance: random.Random) -> None:
+    """SIGKILL to the command, to one of its workers, or to all."""
+    workers = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    whom = chance.choice(["command", "worker", "all"])
+    if whom == "command" or not workers:
+        process.kill()
+    elif whom == "worker":
+        os.kill(chance.choice(workers), signal.SIGKILL)
+    else:
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def kills(
