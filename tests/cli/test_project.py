@@ -123,7 +123,7 @@ def test_however_a_run_is_stopped_it_goes_on_to_the_bytes_of_an_unbroken_one(
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     until = time.monotonic() + 60
-    while not (out / "masks" / "00022.png").exists() and time.monotonic() < until:
+    while not (out / "masks" / "00045.png").exists() and time.monotonic() < until:
         time.sleep(0.02)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=60)

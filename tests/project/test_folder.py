@@ -95,8 +95,8 @@ def test_of_ever_so_many_snapshots_a_few_stay_the_newest_among_them():
     for frame in range(EVERY, 200 * EVERY, EVERY):
         frames = sorted(thinned([*frames, frame], frame))
         assert len(frames) <= MOST and frames[-1] == frame
-    gaps = np.diff([0, *(frame for frame in frames if frame % 640 == 0)])
-    assert set(gaps.tolist()) == {640}
+    gaps = np.diff([0, *(frame for frame in frames if frame % (32 * EVERY) == 0)])
+    assert set(gaps.tolist()) == {32 * EVERY}
 
 
 def test_walking_backwards_only_the_last_state_is_kept(tmp_path):

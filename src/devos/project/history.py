@@ -121,6 +121,8 @@ class History:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._read: dict[int, tuple[tuple[int, ...], list[_Change | Skipped]]] = {}
+        """Of each step the lines that were read last, with what told that file from a later one."""
 
     @property
     def head(self) -> int:
@@ -186,22 +188,17 @@ class History:
         """The frames that a step left out."""
         return [one for one in self._lines(number) if isinstance(one, Skipped)]
 
-    def _lines(self, number: int) -> Iterator[_Change | Skipped]:
+    def _lines(self, number: int) -> list[_Change | Skipped]:
         path = self._frames_file(number)
         try:
-            text = path.read_bytes()
+            facts = path.stat()
+            state = facts.st_ino, facts.st_mtime_ns, facts.st_size
+            if number not in self._read or self._read[number][0] != state:
+                self._read[number] = state, list(_parsed(path))
+            return self._read[number][1]
         except FileNotFoundError:
-            return
+            return []
         except OSError as error:
-            raise _damaged(path, error) from error
-        try:
-            for line in text[: text.rfind(b"\n") + 1].splitlines():
-                values = json.loads(line)
-                if isinstance(values, dict):
-                    yield Skipped(**values["skipped"])
-                else:
-                    yield int(values[0]), None if values[2] is None else FrameResult.from_json(values)
-        except (ValueError, TypeError, IndexError, KeyError) as error:
             raise _damaged(path, error) from error
 
     def keep_changes(self, number: int, wanted: Callable[[int], bool]) -> None:
@@ -219,10 +216,8 @@ class History:
 
     def results(self, upto: int | None = None) -> ResultTable:
         """Every frame's result after so many steps; after all that stand unless told."""
-        table = ResultTable()
-        for number in range(1, (self.head if upto is None else upto) + 1):
-            table = table.with_changes(self.changes(number))
-        return table
+        numbers = range(1, (self.head if upto is None else upto) + 1)
+        return ResultTable().with_changes(change for number in numbers for change in self.changes(number))
 
     def journal(self, number: int) -> Journal:
         """To add to a step's changes, line by line."""
@@ -273,6 +268,20 @@ class Journal:
         """No more is added."""
         with suppress(OSError):
             self._file.close()
+
+
+def _parsed(path: Path) -> Iterator[_Change | Skipped]:
+    """The whole lines of a step's file; half a line at its end is none."""
+    text = path.read_bytes()
+    try:
+        for line in text[: text.rfind(b"\n") + 1].splitlines():
+            values = json.loads(line)
+            if isinstance(values, dict):
+                yield Skipped(**values["skipped"])
+            else:
+                yield int(values[0]), None if values[2] is None else FrameResult.from_json(values)
+    except (ValueError, TypeError, IndexError, KeyError) as error:
+        raise _damaged(path, error) from error
 
 
 def _line(index: int, result: FrameResult | None) -> str:

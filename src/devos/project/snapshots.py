@@ -8,7 +8,7 @@ from pathlib import Path
 
 from devos.io.files import replacing
 
-EVERY = 20
+EVERY = 40
 """A snapshot is made before every frame whose index is a multiple of this."""
 MOST = 8
 """Most that are kept of frames walked forwards; the newest, and others as evenly spread as that allows."""
