@@ -55,8 +55,8 @@ class Run:
         self.environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
 
     def command(self, *options: str, clip: Path | None = None) -> list[str]:
-        return [sys.executable, "-m", "devos", "segment", str(clip or self.clip), "-m", str(self.first), "-o", str(self.out),
-                "--size", "64", *options]  # fmt: skip
+        places = [str(clip or self.clip), "-m", str(self.first), "-o", str(self.out)]
+        return [sys.executable, "-m", "devos", "segment", *places, "--size", "64", *options]
 
     def start(self, command: list[str], **more: object) -> subprocess.Popen[str]:
         self.process = subprocess.Popen(
@@ -297,7 +297,7 @@ class Faults:
         run.whole(["sh", "-c", f"{kind} && exec {words}"])
         if run.code == 0:
             return self.finished(run)
-        return self.refused(run)
+        return self.refused(run, "memory")
 
     def few_files(self) -> tuple[str, bool]:
         return self.little_memory("ulimit -n 40")
@@ -310,6 +310,8 @@ class Faults:
         run.out = Path(os.fsdecode(os.fsencode(run.home) + b"/out-" + name))
         run.environment.update(environment)
         run.whole(run.command(clip=named))
+        if run.code:
+            return self.refused(run, "name")
         how, right = self.finished(run)
         if right:
             run.whole([sys.executable, "-m", "devos", "status", str(run.out)])
