@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Lock as Mutex
+from threading import Thread
 from typing import TypeVar
 
 import numpy as np
@@ -29,6 +30,7 @@ from devos.app.messages import (
     Lock,
     MaskMessage,
     Move,
+    Proxied,
     Remove,
     Rename,
     State,
@@ -36,6 +38,7 @@ from devos.app.messages import (
 )
 from devos.app.news import News
 from devos.app.pictures import Pictures
+from devos.app.proxy import Proxy
 from devos.app.worker import Worker
 from devos.engine.marker import Marker
 from devos.errors import DevosError, OptionError
@@ -60,6 +63,7 @@ class Desk:
         self.news = News()
         self._stack = ExitStack()
         self.pictures = Pictures(self._stack.enter_context(project.video()))
+        self.proxy = Proxy(project.folder.inner / "proxy")
         self._marking = Marking(self.pictures, marker)
         self._mutex = Mutex()
         self._revision = time.time_ns() // 1_000_000
@@ -68,9 +72,10 @@ class Desk:
         self._last_follow: Follow | None = None
         self._notes: list[str] = []
         self._seen: object = None
-        self.cuts: list[int] = []
         self._read()
         self._worker = Worker(f"devos app {key}", self._look_for_others)
+        Thread(target=self.pictures.prepare, daemon=True, name="devos app key frames").start()
+        self.proxy.begin(self.pictures.reader.path, project.record.choices, self._tell_proxy)
 
     # what it is
 
@@ -79,7 +84,7 @@ class Desk:
         """The whole of it, for the page."""
         with self._mutex:
             return telling.state(self.key, self.project, self._known, self._look_at, self._names, self._revision,
-                                 self.num_frames, self.cuts, self._busy, self._notes)  # fmt: skip
+                                 self.num_frames, self.proxy, self._busy, self._notes)  # fmt: skip
 
     @property
     def num_frames(self) -> int:
@@ -191,6 +196,7 @@ class Desk:
     def close(self) -> None:
         """End what is on its way, keep it, and let go of the video."""
         self._worker.close()
+        self.proxy.close()
         self.pictures.close()
         self._stack.close()
 
@@ -273,6 +279,10 @@ class Desk:
         """Another one where another process has changed the project."""
         folder = self.project.folder.history.folder
         return sorted((path.name, path.stat().st_mtime_ns) for path in folder.iterdir())
+
+    def _tell_proxy(self) -> None:
+        """The small copy has grown; where it shows how long the video is, that is told too."""
+        self.news.tell("proxy", Proxied(self.proxy.num_frames, self.proxy.cuts))
 
     def _look_for_others(self) -> None:
         if self._signature() != self._seen:

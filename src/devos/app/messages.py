@@ -257,6 +257,8 @@ class State:
     num_results: int
     cuts: list[int]
     """Frames with which a new shot begins, as far as the video was looked through."""
+    proxied: int
+    """How many frames the small copy holds."""
     busy: Busy | None
     notes: list[str]
     command: str
@@ -286,6 +288,14 @@ class Timeline:
     revision: int
     num_frames: int
     rows: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Proxied:
+    """The small copy has grown: how many frames it holds, and the cuts that were found."""
+
+    frames: int
+    cuts: list[int]
 
 
 @dataclass(frozen=True)

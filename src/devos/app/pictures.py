@@ -12,12 +12,14 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from devos.errors import VideoError
+from devos.errors import DevosError, VideoError
 from devos.frames import Frame
 from devos.io import VideoReader
 
 WIDTHS = (240, 480, 960, 1920)
 """What a picture may be made smaller to; the page asks for one of them, or for all pixels."""
+THUMB = 160
+"""Width of the pictures along the timeline."""
 _MOST_BYTES = 64 << 20
 _QUALITY = 88
 _NEAR = 24
@@ -86,6 +88,11 @@ class Pictures:
                 self._jpegs.put(key, kept, len(kept))
         return kept
 
+    def prepare(self) -> None:
+        """Find out where decoding can begin, so that the first jump need not."""
+        with suppress(DevosError, OSError):
+            self.reader.key_frame_before(0)
+
     def close(self) -> None:
         """Close the video."""
         with self._lock:
@@ -96,7 +103,7 @@ class Pictures:
     def _go_on(self, index: int) -> Frame | None:
         """Decode up to a frame, keeping what comes by; a little before it where one goes back."""
         if self._coming is None or not self._next <= index < self._next + _NEAR:
-            start = index
+            start = max(0, index - 1)  # the frame before comes by anyway, and is looked at next as often as not
             if 0 <= self._next - index <= _NEAR:  # step by step backwards
                 start = max(0, index - self._most_before())
             if self._coming is not None:
@@ -130,3 +137,9 @@ def encoded(rgb: UInt8[np.ndarray, "h w 3"], width: int | None) -> bytes:
         if done:
             return bytes(data)
     raise VideoError("a frame could not be made a JPEG; it is larger than JPEG allows")
+
+
+def smaller(jpeg: bytes, width: int) -> bytes:
+    """A JPEG made smaller."""
+    bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_REDUCED_COLOR_2)
+    return encoded(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), width)

@@ -28,12 +28,13 @@ from devos.app.desk import ConflictError, Desk
 from devos.app.exporting import DOWNLOADS
 from devos.app.guard import Guard, RefusedError
 from devos.app.news import as_event
-from devos.app.pictures import WIDTHS
+from devos.app.pictures import THUMB, WIDTHS, smaller
 from devos.app.place import Place
 from devos.errors import DevosError
 from devos.pipeline.demo import demo_clip
 
 _STATIC = Path(__file__).parent / "static"
+_KEPT = {"Cache-Control": "private, max-age=3600"}
 _Message = TypeVar("_Message")
 _Handler = Callable[[Request], Awaitable[Response]]
 
@@ -71,6 +72,8 @@ def _routes() -> list[Route | Mount]:
             Route("/events", _events),
             Route("/timeline", _timeline),
             Route("/frame/{index:int}", _frame),
+            Route("/small/{index:int}", _small),
+            Route("/thumb/{index:int}", _thumb),
             Route("/mask/{index:int}", _mask),
             Route("/mask/{index:int}", _give, methods=["POST"]),
             Route("/download/{name}", _download),
@@ -162,7 +165,29 @@ async def _frame(request: Request) -> Response:
         raise HTTPException(400, f"w is one of {', '.join(map(str, WIDTHS))}")
     width = None if wanted is None else int(wanted)
     jpeg = await run_in_threadpool(desk.pictures.jpeg, request.path_params["index"], width)
-    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+    return _jpeg_or_nothing(jpeg)
+
+
+async def _small(request: Request) -> Response:
+    """A frame of the small copy; nothing (204) while it is not there."""
+    return _jpeg_or_nothing(await run_in_threadpool(_desk(request).proxy.jpeg, request.path_params["index"]))
+
+
+async def _thumb(request: Request) -> Response:
+    """The nearest frame of the small copy, very small; nothing while there is none."""
+    desk, index = _desk(request), request.path_params["index"]
+
+    def made() -> tuple[int | None, bytes | None]:
+        nearest = desk.proxy.nearest(index)
+        small = None if nearest is None else desk.proxy.jpeg(nearest)
+        return nearest, None if small is None else smaller(small, THUMB)
+
+    nearest, jpeg = await run_in_threadpool(made)
+    return _jpeg_or_nothing(jpeg, {"Frame": str(nearest)})
+
+
+def _jpeg_or_nothing(jpeg: bytes | None, headers: dict[str, str] = _KEPT) -> Response:
+    return Response(status_code=204) if jpeg is None else Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
 async def _mask(request: Request) -> Response:

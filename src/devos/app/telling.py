@@ -24,6 +24,7 @@ from devos.app.messages import (
     VideoInfo,
     Waiting,
 )
+from devos.app.proxy import Proxy
 from devos.app.strokes import to_runs
 from devos.frames import MaskFrame
 from devos.io.drawing import colour_of
@@ -41,7 +42,7 @@ _WORDS = {"annotate": "mark", "check": "looks right", "follow": "follow", "remov
 
 
 def state(key: str, project: Project, known: Known, look_at: Sequence[ToLookAt], names: Mapping[int, str],
-          revision: int, num_frames: int, cuts: list[int], busy: Busy | None, notes: list[str]) -> State:  # fmt: skip
+          revision: int, num_frames: int, proxy: Proxy, busy: Busy | None, notes: list[str]) -> State:  # fmt: skip
     """The whole of it."""
     video = project.record.video
     rate = project.record.choices.get("fps") or video.fps
@@ -69,7 +70,8 @@ def state(key: str, project: Project, known: Known, look_at: Sequence[ToLookAt],
                  for s in sorted({s for one in project.todo().passes for s in one.spans}, key=str)],
         locked_frames=list(known.locks.frames),
         num_results=len(known.results),
-        cuts=cuts,
+        cuts=proxy.cuts,
+        proxied=proxy.num_frames,
         busy=busy,
         notes=notes,
         command=command(project),

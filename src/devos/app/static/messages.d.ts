@@ -174,6 +174,7 @@ export interface State {
   locked_frames: [number, number][];
   num_results: number;
   cuts: number[];
+  proxied: number;
   busy: Busy | null;
   notes: string[];
   command: string;
@@ -195,6 +196,12 @@ export interface Timeline {
   revision: number;
   num_frames: number;
   rows: Record<string, string>;
+}
+
+/** The small copy has grown: how many frames it holds, and the cuts that were found. */
+export interface Proxied {
+  frames: number;
+  cuts: number[];
 }
 
 /** A frame was followed: its number, and for each object its byte of the timeline. */
