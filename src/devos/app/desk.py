@@ -62,7 +62,7 @@ class Desk:
         self.key, self.project = key, project
         self.news = News()
         self._stack = ExitStack()
-        self.pictures = Pictures(self._stack.enter_context(project.video()))
+        self.pictures = Pictures(self._stack.enter_context(project.video_open()))
         self.proxy = Proxy(project.folder.inner / "proxy")
         self._marking = Marking(self.pictures, marker)
         self._mutex = Mutex()
@@ -102,10 +102,10 @@ class Desk:
         if self.pictures.end is not None and frame >= self.pictures.end:
             raise IndexError(frame)
         with self._mutex:
-            known, live = self._known, frame in self._live
+            known, live, revision = self._known, frame in self._live, self._revision
         labels = known.before(frame) if before else self._labels(known, frame, live)
         name = known.name_of(frame) or telling.frame_label(self.pictures.reader, frame)
-        return telling.mask(known, frame, name, labels)
+        return telling.mask(known, frame, name, labels, revision)
 
     def _labels(self, known: Known, frame: int, live: bool) -> UInt16[np.ndarray, "h w"]:
         if not live:
@@ -120,10 +120,10 @@ class Desk:
         def job() -> MaskMessage:
             labels, source = self._marking.apply(edit, self._known)
             self.project.annotate(edit.frame, labels, objects=[edit.object], source=source)
-            self._changed()
+            self._read_steps()
             return self.mask(edit.frame)
 
-        return self._worker.submit(job)
+        return self._worker.submit(job, after=self._tell_steps)
 
     def give(self, frame: int, png: Path, name: str) -> Future[MaskMessage]:
         """A mask PNG for a frame, as `devos segment` takes it."""
@@ -258,6 +258,21 @@ class Desk:
         plan = self.project.todo(direction=wish.direction, first=wish.first, last=wish.last)
         end = self.num_frames - 1
         return sum((end if one.last is None else one.last) - one.first + 1 for one in plan.passes)
+
+    def _read_steps(self) -> None:
+        """Take note of a step that changed no result: as much as an answer needs, the rest when it was given."""
+        known = Known.read(self.project.folder, self.pictures.reader.size)
+        with self._mutex:
+            self._known = known
+            self._live = {}
+            self._revision += 1
+
+    def _tell_steps(self) -> None:
+        """The rest."""
+        look_at = frames_to_look_at(self.project)
+        with self._mutex:
+            self._look_at, self._notes, self._seen = look_at, [], self._signature()
+        self.news.tell("state", self.state)
 
     def _changed(self, notes: list[str] | tuple[str, ...] = ()) -> None:
         """Read the project again, and tell."""

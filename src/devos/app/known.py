@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import UInt16
+from jaxtyping import Bool, UInt16
 
 from devos.frames import FrameSize
 from devos.io.labels import read_label_png
@@ -14,6 +15,15 @@ from devos.pipeline.plan import Plan
 from devos.project.folder import ProjectFolder
 from devos.project.history import Annotation, Locks, Step
 from devos.project.results import FrameResult, ResultTable
+
+
+def among(labels: UInt16[np.ndarray, "h w"], objects: Collection[int]) -> Bool[np.ndarray, "h w"]:
+    """Where one of some objects is; `np.isin`, many times as quick for the few that there are."""
+    found = np.zeros(labels.shape, bool)
+    for object_id in objects:
+        found |= labels == object_id
+    return found
+
 
 Said = tuple[int, Annotation]
 """The step in which something was said, and what."""
@@ -36,13 +46,10 @@ class Known:
     def read(folder: ProjectFolder, size: FrameSize) -> Known:
         """As it is now."""
         history = folder.history
-        head, results, changed = history.head, ResultTable(), {}
-        for number in range(1, head + 1):
-            changes = history.changes(number)
-            changed[number] = {index for index, _ in changes}
-            results = results.with_changes(changes) if changes else results
+        head = history.head
+        changed = {number: {index for index, _ in history.changes(number)} for number in range(1, head + 1)}
         steps = tuple(history[number] for number in range(1, len(history) + 1))
-        return Known(folder, size, steps, head, results, changed)
+        return Known(folder, size, steps, head, history.results(), changed)
 
     @property
     def standing(self) -> tuple[Step, ...]:
@@ -100,8 +107,8 @@ class Known:
             if not objects:
                 continue
             drawn = read_label_png(self.folder.content.path(one.mask))
-            labels[np.isin(labels, objects)] = 0
-            here = np.isin(drawn, objects) & ~np.isin(labels, self.locks.objects)
+            labels[among(labels, objects)] = 0
+            here = among(drawn, objects) & ~among(labels, self.locks.objects)
             labels[here] = drawn[here]
         return labels
 

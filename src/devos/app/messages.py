@@ -279,6 +279,8 @@ class MaskMessage:
     """Clicks that made a mask which still stands: x, y, whether the object is there, its id."""
     version: str
     """Another one where anything above is another."""
+    revision: int
+    """Of the project."""
 
 
 @dataclass(frozen=True)

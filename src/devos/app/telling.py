@@ -102,13 +102,13 @@ def scores(masks: MaskFrame) -> dict[str, int]:
     return {str(s.object_id): _byte(s.confidence) if s.object_id in seen else _NOT_SEEN for s in masks.scores}
 
 
-def mask(known: Known, frame: int, name: str, labels: UInt16[np.ndarray, "h w"]) -> MaskMessage:
+def mask(known: Known, frame: int, name: str, labels: UInt16[np.ndarray, "h w"], revision: int) -> MaskMessage:
     """What is where on a frame."""
     clicks = [(x, y, is_object, i) for i in known.object_ids for x, y, is_object in clicks_of(known, frame, i)]
     runs = to_runs(labels)
     version = f"{zlib.crc32(np.array(runs, np.int64).tobytes()):08x}{len(clicks)}"
     height, width = labels.shape
-    return MaskMessage(frame, name, width, height, runs, clicks, version)
+    return MaskMessage(frame, name, width, height, runs, clicks, version, revision)
 
 
 def _byte(confidence: float) -> int:

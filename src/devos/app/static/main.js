@@ -302,6 +302,7 @@ class Page {
     this.drawBusy();
     try {
       const mask = decoded(await this.desk.edit(edit));
+      this.state.revision = Math.max(this.state.revision, mask.revision);
       this.cache.forget(mask.frame);
       this.cache.keep(`${mask.frame}/false`, mask);
       if (mask.frame === this.frame) await this.show();

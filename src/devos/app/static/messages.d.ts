@@ -189,6 +189,7 @@ export interface MaskMessage {
   runs: number[];
   clicks: [number, number, boolean, number][];
   version: string;
+  revision: number;
 }
 
 /** How each object does on each frame: base64 of a byte a frame: 255 no result, 0 not seen, 1 to 254 confidence. */
