@@ -62,8 +62,8 @@ class Desk:
         self.key, self.project = key, project
         self.news = News()
         self._stack = ExitStack()
-        self.pictures = Pictures(self._stack.enter_context(project.video_open()))
         self.proxy = Proxy(project.folder.inner / "proxy")
+        self.pictures = Pictures(self._stack.enter_context(project.video_open()), self.proxy.give_way)
         self._marking = Marking(self.pictures, marker)
         self._mutex = Mutex()
         self._revision = time.time_ns() // 1_000_000
@@ -123,6 +123,7 @@ class Desk:
             self._read_steps()
             return self.mask(edit.frame)
 
+        self.proxy.give_way()
         return self._worker.submit(job, after=self._tell_steps)
 
     def give(self, frame: int, png: Path, name: str) -> Future[MaskMessage]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from threading import RLock
 from typing import Generic, TypeVar
@@ -55,8 +55,9 @@ class Bounded(Generic[_Value]):
 class Pictures:
     """One reader for however many ask; they wait for each other."""
 
-    def __init__(self, reader: VideoReader) -> None:
-        self.reader = reader
+    def __init__(self, reader: VideoReader, decodes: Callable[[], None] = lambda: None) -> None:
+        """`decodes` is called whenever somebody waits for a frame."""
+        self.reader, self._decodes = reader, decodes
         self._lock = RLock()
         self._frames: Bounded[Frame] = Bounded()
         self._jpegs: Bounded[bytes] = Bounded()
@@ -72,6 +73,7 @@ class Pictures:
                 return kept
             if index < 0 or (self.end is not None and index >= self.end):
                 raise IndexError(index)
+            self._decodes()
             found = self._go_on(index)
             if found is None:
                 raise IndexError(index)

@@ -8,8 +8,10 @@ other; `places` says of each 16 bytes: its frame (int32), whether a shot begins 
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +21,8 @@ from typing import Any
 import numpy as np
 
 PICTURES, PLACES = "pictures", "places"
+_WAIT_S = 0.7
+"""After the last thing that somebody waited for."""
 ENTRY = np.dtype([("frame", "<i4"), ("cut", "<i4"), ("end", "<i8")])
 
 
@@ -33,6 +37,7 @@ class Proxy:
         self._cuts: list[int] = []
         self._num_read = self._end = 0
         self._maker: subprocess.Popen[str] | None = None
+        self._wanted, self._is_held = 0.0, False
 
     def begin(self, video: Path, choices: dict[str, Any], tell: Callable[[], None]) -> None:
         """Have it made; `tell` is called about once a second while it grows, and at its end."""
@@ -42,6 +47,20 @@ class Proxy:
             text=True, **({"process_group": 0} if sys.platform != "win32" else {}),
         )  # fmt: skip
         Thread(target=self._listen, args=(self._maker, tell), daemon=True, name="devos app proxy").start()
+
+    def give_way(self) -> None:
+        """Somebody waits for something else: hold it for a moment, where the system can."""
+        self._wanted = time.monotonic()
+        if not self._is_held and self._maker is not None and self._maker.poll() is None and sys.platform != "win32":
+            self._is_held = True
+            self._maker.send_signal(signal.SIGSTOP)
+            Thread(target=self._let_go, args=(self._maker,), daemon=True, name="devos app proxy waits").start()
+
+    def _let_go(self, maker: subprocess.Popen[str]) -> None:
+        while (left := self._wanted + _WAIT_S - time.monotonic()) > 0:
+            time.sleep(left)
+        self._is_held = False
+        maker.send_signal(signal.SIGCONT)
 
     def close(self) -> None:
         """Make no more of it."""
