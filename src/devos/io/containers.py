@@ -34,6 +34,8 @@ from devos.io.streams import (
 
 HELD_BYTES = 256 << 20
 """Most bytes of decoded pictures that are held in reading backwards."""
+LOOSE_BYTES = 64 << 20
+"""How many bytes of pictures that are done with may wait for the garbage collector."""
 _NOTED_FRAMES = 0.75
 """Missing time, in frames, that is told of."""
 _CUT_OFF = "the file is cut off before it"
@@ -120,15 +122,18 @@ class VideoFile(VideoReader):
     def _read_backwards(self, start: int, stop: int | None) -> Generator[Frame, None, None]:
         converter, keys = VideoReformatter(), self._keys()
         stop = keys.num_frames if stop is None else min(stop, keys.num_frames)
-        most = max(1, HELD_BYTES // max(1, self._picture_bytes))
+        most, loose = max(1, HELD_BYTES // max(1, self._picture_bytes)), 0
         while stop > start:
             first = _start_of_piece(keys, start, stop, most)
             held = deque(self._decode(first, stop))
+            loose += len(held) * self._picture_bytes
             while held:
                 if (frame := self._to_frame(*held.pop(), converter)) is not None:
                     yield frame
             stop = first
-            gc.collect()  # a container and its streams hold each other, and the decoder's pictures with them
+            if loose > LOOSE_BYTES:  # a container and its streams hold each other, and the decoder's pictures with them
+                gc.collect()
+                loose = 0
 
     def _decode(self, start: int, stop: int | None) -> Generator[tuple[int, Shown | Lost], None, None]:
         """What is shown from `start` on, each with its index."""
