@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import UInt16
 
 from devos.app import exporting, telling
+from devos.app.bounded import Bounded
 from devos.app.known import Known
 from devos.app.marking import Marking
 from devos.app.messages import (
@@ -72,6 +73,7 @@ class Desk:
         self._last_follow: Follow | None = None
         self._notes: list[str] = []
         self._seen: object = None
+        self._pngs: Bounded[np.ndarray] = Bounded()
         self._read()
         self._worker = Worker(f"devos app {key}", self._look_for_others)
         Thread(target=self.pictures.prepare, daemon=True, name="devos app key frames").start()
@@ -262,7 +264,7 @@ class Desk:
 
     def _read_steps(self) -> None:
         """Take note of a step that changed no result: as much as an answer needs, the rest when it was given."""
-        known = Known.read(self.project.folder, self.pictures.reader.size)
+        known = Known.read(self.project.folder, self.pictures.reader.size, self._pngs)
         with self._mutex:
             self._known = known
             self._live = {}
@@ -283,7 +285,7 @@ class Desk:
 
     def _read(self) -> None:
         folder = self.project.folder
-        known = Known.read(folder, self.pictures.reader.size)
+        known = Known.read(folder, self.pictures.reader.size, self._pngs)
         look_at, names = frames_to_look_at(self.project), read_names(folder)
         with self._mutex:
             self._known, self._look_at, self._names = known, look_at, names

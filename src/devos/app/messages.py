@@ -325,10 +325,19 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A project that is open."""
+
+    key: str
+    video: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Place:
     """What is open, and what can be."""
 
-    open: list[str]
-    """Keys of open projects."""
+    open: list[Opened]
     candidates: list[Candidate]
-    demo: bool
+    base: str
+    """The folder to which videos are sent, and in which new projects begin."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from threading import RLock
-from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
+from devos.app.bounded import MOST_BYTES, Bounded
 from devos.errors import DevosError, VideoError
 from devos.frames import Frame
 from devos.io import VideoReader
@@ -20,36 +19,9 @@ WIDTHS = (240, 480, 960, 1920)
 """What a picture may be made smaller to; the page asks for one of them, or for all pixels."""
 THUMB = 160
 """Width of the pictures along the timeline."""
-_MOST_BYTES = 64 << 20
 _QUALITY = 88
 _NEAR = 24
 """A frame that lies so few beyond the last one is come to by going on."""
-
-_Value = TypeVar("_Value")
-
-
-class Bounded(Generic[_Value]):
-    """What was used last, as many bytes of it as are allowed."""
-
-    def __init__(self, most: int = _MOST_BYTES) -> None:
-        self._most, self._held = most, 0
-        self._items: OrderedDict[object, tuple[_Value, int]] = OrderedDict()
-
-    def get(self, key: object) -> _Value | None:
-        """What is kept under a key, if it still is."""
-        if key not in self._items:
-            return None
-        self._items.move_to_end(key)
-        return self._items[key][0]
-
-    def put(self, key: object, value: _Value, size: int) -> None:
-        """Keep something."""
-        if key in self._items:
-            self._held -= self._items.pop(key)[1]
-        self._items[key] = (value, size)
-        self._held += size
-        while self._held > self._most and len(self._items) > 1:
-            self._held -= self._items.popitem(last=False)[1][1]
 
 
 class Pictures:
@@ -82,12 +54,10 @@ class Pictures:
     def jpeg(self, index: int, width: int | None) -> bytes:
         """A frame as JPEG, at most so wide."""
         key = (index, width)
-        with self._lock:
-            kept = self._jpegs.get(key)
+        kept = self._jpegs.get(key)
         if kept is None:
             kept = encoded(self.frame(index).rgb, width)
-            with self._lock:
-                self._jpegs.put(key, kept, len(kept))
+            self._jpegs.put(key, kept, len(kept))
         return kept
 
     def prepare(self) -> None:
@@ -126,7 +96,7 @@ class Pictures:
 
     def _most_before(self) -> int:
         size = self.reader.size
-        return max(0, min(12, _MOST_BYTES // 2 // (3 * size.height * size.width) - 1))
+        return max(0, min(12, MOST_BYTES // 2 // (3 * size.height * size.width) - 1))
 
 
 def encoded(rgb: UInt8[np.ndarray, "h w 3"], width: int | None) -> bytes:

@@ -30,6 +30,7 @@ from devos.app.guard import Guard, RefusedError
 from devos.app.news import as_event
 from devos.app.pictures import THUMB, WIDTHS, smaller
 from devos.app.place import Place
+from devos.app.uploads import receive
 from devos.errors import DevosError
 from devos.pipeline.demo import demo_clip
 
@@ -67,6 +68,7 @@ def _routes() -> list[Route | Mount]:
         Route("/api/place", _place),
         Route("/api/open", _open, methods=["POST"]),
         Route("/api/demo", _demo, methods=["POST"]),
+        Route("/api/upload", _upload, methods=["POST"]),
         Mount("/api/p/{key}", routes=[
             Route("/state", _state),
             Route("/events", _events),
@@ -131,7 +133,9 @@ async def _page(request: Request) -> Response:
 async def _place(request: Request) -> Response:
     place: Place = request.app.state.place
     candidates = await run_in_threadpool(place.candidates)
-    return JSONResponse(asdict(messages.Place(list(place.desks), candidates, True)))
+    desks = [messages.Opened(key, desk.project.record.video.path, str(desk.project.folder.path))
+             for key, desk in list(place.desks.items())]  # fmt: skip
+    return JSONResponse(asdict(messages.Place(desks, candidates, str(place.base))))
 
 
 async def _open(request: Request) -> Response:
@@ -142,6 +146,16 @@ async def _open(request: Request) -> Response:
 
 async def _demo(request: Request) -> Response:
     desk = await run_in_threadpool(request.app.state.place.open, demo_clip()[0])
+    return JSONResponse({"key": desk.key})
+
+
+async def _upload(request: Request) -> Response:
+    """A video, streamed to the disk, and opened."""
+    place: Place = request.app.state.place
+    declared = request.headers.get("content-length")
+    path = await receive(place.base, request.query_params.get("name", ""), (declared and int(declared)) or None,
+                         request.stream())  # fmt: skip
+    desk = await run_in_threadpool(place.open, path)
     return JSONResponse({"key": desk.key})
 
 

@@ -1,12 +1,13 @@
 // @ts-check
 /** The page: what the server tells, what a person does, and what is seen of it. */
-import { Desk, Refused, get, post, upload } from "./api.js";
+import { Desk, Refused, get, upload } from "./api.js";
 import { FrameCache } from "./cache.js";
 import { icon } from "./icons.js";
 import { explain, listen } from "./keys.js";
 import { decoded } from "./masks.js";
 import { drawDoubts, drawObjects, drawSteps, element, input, make, say } from "./panels.js";
 import { Player } from "./player.js";
+import { choose } from "./start.js";
 import { Timeline } from "./timeline.js";
 import { Pointer, TOOLS } from "./tools.js";
 import { View } from "./view.js";
@@ -560,18 +561,23 @@ class Page {
     for (const name of ["dragover", "dragleave", "drop"]) {
       document.addEventListener(name, (event) => { event.preventDefault(); stage.classList.toggle("drop", name === "dragover"); });
     }
-    document.addEventListener("drop", async (event) => {
+    document.addEventListener("drop", (event) => {
       const file = event.dataTransfer?.files[0];
-      if (!file) return;
-      try {
-        const mask = decoded(await upload(`${this.desk.base}/mask/${this.frame}`, file));
-        this.cache.forget(mask.frame);
-        await this.show();
-        say(`${file.name} marks frame ${mask.frame}`);
-      } catch (error) {
-        complain(error);
-      }
+      if (file?.type === "image/png" || file?.name.toLowerCase().endsWith(".png")) this.giveMask(file);
+      else if (file) say(`${file.name}: a mask PNG can be dropped here; videos are opened on the first page (devos, top left)`, true);
     });
+  }
+
+  /** A mask for the frame that is shown. @param {File} file */
+  async giveMask(file) {
+    try {
+      const mask = decoded(await upload(`${this.desk.base}/mask/${this.frame}`, file));
+      this.cache.forget(mask.frame);
+      await this.show();
+      say(`${file.name} marks frame ${mask.frame}`);
+    } catch (error) {
+      complain(error);
+    }
   }
 
   help() {
@@ -646,29 +652,15 @@ function theme(change = false) {
   page?.timeline.draw();
 }
 
-/** @param {M.Place} place */
-function choose(place) {
-  element("start").hidden = false;
-  const open = (/** @type {string} */ path, /** @type {unknown} */ message) => post(path, message).then(
-    ({ key }) => { location.hash = key; },
-    (error) => { element("start-error").textContent = error.message; },
-  );
-  element("start-demo").addEventListener("click", () => open("api/demo", {}));
-  element("candidates").replaceChildren(...place.candidates.map((one) => {
-    const button = make("button", {}, `${one.path} `, make("small", {}, one.kind));
-    button.addEventListener("click", () => open("api/open", { path: one.path }));
-    return make("li", {}, button);
-  }));
-  if (!place.candidates.length) element("candidates").replaceChildren(make("li", {}, "none; start devos app with --root FOLDER"));
-}
-
 /** @type {Page | null} */
 let page = null;
 
 async function start() {
   theme();
+  /** @type {M.Place} */
   const place = await get("api/place");
-  const wanted = location.hash.slice(1), key = place.open.includes(wanted) ? wanted : wanted === "" && place.open.length === 1 && !place.candidates.length ? place.open[0] : "";
+  const wanted = location.hash.slice(1);
+  const key = place.open.some((one) => one.key === wanted) ? wanted : wanted === "" && place.open.length === 1 && !place.candidates.length ? place.open[0].key : "";
   if (!key) {
     choose(place);
     return;

@@ -223,11 +223,18 @@ export interface Candidate {
   kind: "video" | "frames" | "project";
 }
 
+/** A project that is open. */
+export interface Opened {
+  key: string;
+  video: string;
+  path: string;
+}
+
 /** What is open, and what can be. */
 export interface Place {
-  open: string[];
+  open: Opened[];
   candidates: Candidate[];
-  demo: boolean;
+  base: string;
 }
 
 export type Edit = Click | Box | Brush | Polygon | Fill | Clear;
