@@ -1,4 +1,4 @@
-"""A project that somebody sent: nothing in its files leads outside of its folder, and what is wrong is told in a line."""
+"""A project that somebody sent: nothing in it leads outside of its folder, and what is wrong is told in a line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from devos.project.record import FORMAT, ProjectRecord
 SHA = "ab" * 32
 STEP = Step(1, "segment", (Annotation(0, "00000", (1,), SHA, "first.png", 0, None),), (Removal(1, 2, 3),),
             Locks((1,), ((0, 4),)), (3,), {"passes": []})  # fmt: skip
+SAID = {"frame": 0, "name": "00000", "objects": [1], "mask": SHA, "source": "", "first": 0, "last": None}
 RECORD = {
     "format": FORMAT, "devos": "0.1.0", "model": {"name": "devos-t", "sha256": SHA}, "settings": {}, "device": "cpu",
     "video": {"path": "a.mp4", "place": "/a.mp4", "width": 8, "height": 8, "fps": "25", "num_frames": 3, "exact": True,
@@ -48,9 +49,9 @@ def test_a_line_that_devos_does_not_write_is_damage(history, line):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"annotations": [{"frame": 0, "name": "../x", "objects": [1], "mask": SHA, "source": "", "first": 0, "last": None}]},
-        {"annotations": [{"frame": 0, "name": "x", "objects": [-1], "mask": SHA, "source": "", "first": 0, "last": None}]},
-        {"annotations": [{"frame": 0, "name": "x", "objects": [1], "mask": "../", "source": "", "first": 0, "last": None}]},
+        {"annotations": [{**SAID, "name": "../x", "objects": [1], "mask": SHA}]},
+        {"annotations": [{**SAID, "name": "x", "objects": [-1], "mask": SHA}]},
+        {"annotations": [{**SAID, "name": "x", "objects": [1], "mask": "../"}]},
         {"annotations": 5}, {"number": -1}, {"removals": [{"object_id": {}, "first": 0, "last": 1}]}, {"plan": "x"},
         {"locks": {"objects": ["a"], "frames": []}}, {"checked": [None]}, {"passes_done": "1"}, {"more": 1},
     ],
