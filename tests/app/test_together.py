@@ -135,10 +135,12 @@ def test_a_finger_paints_two_fingers_move_the_picture_and_a_pens_eraser_erases(
     assert np.array_equal(hands.labels(6), painted), "and nothing is drawn"
 
     pen = """([x, y]) => {
-        const canvas = document.getElementById("view"), rest = { bubbles: true, pointerType: "pen", clientX: x, clientY: y };
+        const canvas = document.getElementById("view");
+        const rest = { bubbles: true, pointerType: "pen", clientX: x, clientY: y };
         canvas.setPointerCapture = () => undefined;
-        canvas.dispatchEvent(new PointerEvent("pointerdown", { ...rest, button: 5, buttons: 32 }));
-        canvas.dispatchEvent(new PointerEvent("pointerup", { ...rest, button: 5, buttons: 0 }));
+        for (const [kind, buttons] of [["pointerdown", 32], ["pointerup", 0]]) {
+            canvas.dispatchEvent(new PointerEvent(kind, { ...rest, button: 5, buttons }));
+        }
     }"""
     hands.changing(lambda: page.evaluate(pen, list(hands.place(20, 30))))
     assert not hands.labels(6)[30, 20], "the pen's other end"
