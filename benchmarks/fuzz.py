@@ -178,9 +178,9 @@ def run_door(door: str, seed: int, numbers: list[int]) -> tuple[dict[str, int], 
     return counts, bad
 
 
-RULE = """Seed {seed}. Wrong would be: anything but an answer or one line, more than 20 s, 1 GB above what a good file takes,
-a process that ends, a file outside of its folder. Bombs (60,000 x 60,000 pictures, 10^9 frames, JSON nested 60,000
-deep, headers beyond the file, zips of 256 MB of zeros, entities that grow) are the first cases of each door."""
+RULE = """Seed {seed}. Wrong would be: anything but an answer or one line, more than 20 s, 1 GB above what a good file
+takes, a process that ends, a file outside of its folder. Bombs (60,000 x 60,000 pictures, 10^9 frames, JSON nested
+60,000 deep, headers beyond the file, zips of 256 MB of zeros, entities that grow) are the first cases of each door."""
 
 
 def main() -> int:
