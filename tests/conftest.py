@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import cv2
+import jaxtyping
 import numpy as np
 import pytest
 import torch
@@ -25,6 +26,20 @@ HEIGHT, WIDTH = 64, 96
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):  # and what nohup begins is deaf to the end of its terminal
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+WHOLE_JOBS = ("app", "cli", "experiments", "pipeline")
+"""Rooms whose tests run what the tests of other rooms run too, with shapes checked there."""
+
+
+@pytest.fixture(autouse=True)
+def shapes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Shapes are checked at every call; in whole jobs, which that makes twice as slow, only before a release."""
+    room = request.path.relative_to(Path(__file__).parent).parts[0]
+    quick = request.config.option.markexpr == "not release" and room in WHOLE_JOBS
+    jaxtyping.config.update("jaxtyping_disable", quick)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 WriteVideo = Callable[[Path, list[np.ndarray]], None]

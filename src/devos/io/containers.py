@@ -18,6 +18,7 @@ from devos.io.decoding import Lost, Pictures, SeekError, Shown
 from devos.io.key_pictures import KeyPictures, decode_key_pictures, find_key_pictures
 from devos.io.look import look_of
 from devos.io.orientation import orientation_of
+from devos.io.quick import Spare, quick_pictures
 from devos.io.reader import OnSkip, VideoReader
 from devos.io.sound import sound_source
 from devos.io.streams import (
@@ -33,6 +34,8 @@ from devos.io.streams import (
 
 HELD_BYTES = 256 << 20
 """Most bytes of decoded pictures that are held in reading backwards."""
+LOOSE_BYTES = 64 << 20
+"""How many bytes of pictures that are done with may wait for the garbage collector."""
 _NOTED_FRAMES = 0.75
 """Missing time, in frames, that is told of."""
 _CUT_OFF = "the file is cut off before it"
@@ -58,6 +61,7 @@ class VideoFile(VideoReader):
         self._key_pictures: KeyPictures | None = None
         self._first_pts: int | None = None
         self._picture_bytes = 0
+        self._spare = Spare(path, stream)
         with open_container(path) as container:
             chosen = video_stream(container, path, stream)
             self.stream_index = chosen.index
@@ -72,10 +76,20 @@ class VideoFile(VideoReader):
                 )
         self.size = self._probe_size()
 
+    def close(self) -> None:
+        """Close every file that is open; the reader may be read again."""
+        super().close()
+        self._spare.close()
+
     @property
     def first_pts(self) -> int | None:
         """When the first frame is shown, in ticks; None where the file does not say."""
         return self._first_pts
+
+    def key_frame_before(self, index: int) -> int:
+        """The last frame at or before one from which decoding can begin; the first call goes through the file."""
+        key = self._keys().at_or_before(index)
+        return 0 if key is None else key.index
 
     def _probe_size(self) -> FrameSize:
         """The size of the first frame that decodes: only a decoded frame tells how it is turned."""
@@ -108,20 +122,29 @@ class VideoFile(VideoReader):
     def _read_backwards(self, start: int, stop: int | None) -> Generator[Frame, None, None]:
         converter, keys = VideoReformatter(), self._keys()
         stop = keys.num_frames if stop is None else min(stop, keys.num_frames)
-        most = max(1, HELD_BYTES // max(1, self._picture_bytes))
+        most, loose = max(1, HELD_BYTES // max(1, self._picture_bytes)), 0
         while stop > start:
             first = _start_of_piece(keys, start, stop, most)
             held = deque(self._decode(first, stop))
+            loose += len(held) * self._picture_bytes
             while held:
                 if (frame := self._to_frame(*held.pop(), converter)) is not None:
                     yield frame
             stop = first
-            gc.collect()  # a container and its streams hold each other, and the decoder's pictures with them
+            if loose > LOOSE_BYTES:  # a container and its streams hold each other, and the decoder's pictures with them
+                gc.collect()
+                loose = 0
 
     def _decode(self, start: int, stop: int | None) -> Generator[tuple[int, Shown | Lost], None, None]:
         """What is shown from `start` on, each with its index."""
         if stop is not None and start >= stop:
             return
+        if start > 0:
+            for index, picture in self._decode_quickly(start):
+                yield index, picture
+                start = index + 1
+                if stop is not None and start >= stop:
+                    return
         key = self._keys().before(start) if start > 0 else None
         while True:
             with open_container(self.path) as container, suppress(SeekError):
@@ -134,6 +157,13 @@ class VideoFile(VideoReader):
                     self._compare_with_header(pictures)
                 return
             key = None if key is None else self._keys().before(key.index - 1)
+
+    def _decode_quickly(self, start: int) -> Generator[tuple[int, Shown], None, None]:
+        """The same until anything is unusual, or nothing where that would be so at once."""
+        times, key = self._keys().times, self._keys().at_or_before(start)
+        if start < len(times) and key is not None:
+            with self._spare.taken() as (container, stream):
+                yield from quick_pictures(container, stream, key, times, start)
 
     def _compare_with_header(self, pictures: Pictures) -> None:
         """Tell where the file has more or fewer frames than its header promises; from now on its own count holds."""
