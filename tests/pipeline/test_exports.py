@@ -220,3 +220,17 @@ def test_a_new_project_takes_the_stream_the_white_value_and_no_sound(clip, segme
         assert next(iter(video.read_range(2, 3))).rgb.max() == round(1000 * 255 / 4000)
     with pytest.raises(devos.VideoError, match="has no video stream 3"):
         devos.Project.create(tmp_path / "other", clip / "clip.mp4", model=segmenter, stream=3)
+
+
+def test_arrays_are_followed_recorded_and_can_be_corrected_like_a_file(clip, segmenter, pictures, tmp_path):
+    frames = (picture for picture in pictures(8))
+    summary = segment(frames, clip / "first.png", tmp_path / "out", model=segmenter, write=["coco"])
+    assert summary.num_frames == 8
+    project = devos.Project.open(tmp_path / "out", model=segmenter)
+    with project.video() as video:
+        assert all(np.array_equal(frame.rgb, picture) for frame, picture in zip(video, pictures(8), strict=True))
+    drained(project.correct({3: other_mask(project, 3)}))
+    assert project.object_ids == (1, 9) and len(project.results) == 8
+    for wrong in ({"resume": True}, {"direction": "both"}, {"stream": 1}):
+        with pytest.raises(OptionError, match="comes but once"):
+            segment(iter(pictures(8)), clip / "first.png", tmp_path / "other", model=segmenter, **wrong)
