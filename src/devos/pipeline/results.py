@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from devos.errors import OutputError
+from devos.errors import DevosError, OutputError
 from devos.exchange.registry import Format
 from devos.frames import Frame, MaskFrame
 from devos.io import MaskFolder, ObjectsTable, OverlayVideo, VideoReader
@@ -54,13 +54,11 @@ class Results:
 
     def __init__(self, folder: ProjectFolder, step: Step, before: ResultTable, reader: VideoReader, *, streams: bool,
                  overlay: bool, formats: Sequence[Format], clock: Clock) -> None:  # fmt: skip
-        self._folder, self._before, self._clock = folder, before, clock
+        self._folder, self._step, self._before, self._clock = folder, step.number, before, clock
         self._unsynced: list[Path] = []
         self._soft = Probabilities(folder)
         self._stack = ExitStack()
-        self.frames = {index: result for index, result in folder.history.changes(step.number) if result is not None}
-        """What the step has given so far."""
-        done = [self.frames[index] for index in sorted(self.frames)]
+        done = self._done()
         with ExitStack() as opened:  # what was opened is closed again if the next one fails
             self._masks = opened.enter_context(MaskFolder(folder.masks))
             self._journal = folder.history.journal(step.number)
@@ -77,6 +75,11 @@ class Results:
                     self._exports = opened.enter_context(opened_exports(folder, reader, formats, total, whole=False))
                     feed(self._exports, folder, reader, {one.index: one for one in done})
             self._stack = opened.pop_all()
+
+    def _done(self) -> list[FrameResult]:
+        """What the step has given so far, as its journal has it: held here it would grow with the video."""
+        found = dict(self._folder.history.changes(self._step))
+        return [result for _, result in sorted(found.items()) if result is not None]
 
     def _grown_overlay(self, done: Sequence[FrameResult], reader: VideoReader) -> OverlayVideo:
         """An overlay with all frames that are done, taken over from the one that was cut off as far as that goes."""
@@ -108,7 +111,6 @@ class Results:
                 self._unsynced.append(soft)
             self._journal.add(frame.index, result)
             self._unsynced.append(self._folder.mask_path(masks.name))
-            self.frames[frame.index] = result
             if self._table is not None:
                 self._table.add(masks.name, masks.index, ((one.score, one.region) for one in result.objects))
         if self._overlay is not None:
@@ -152,5 +154,5 @@ class Results:
                 self._folder.note_overlay(None)
             self._stack.__exit__(kind, error, trace)
             if self._overlay is not None:
-                with suppress(OutputError):
-                    self._folder.note_overlay([self.frames[index] for index in sorted(self.frames)])
+                with suppress(DevosError):
+                    self._folder.note_overlay(self._done())
