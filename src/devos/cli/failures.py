@@ -9,6 +9,8 @@ import sys
 from devos.errors import DevosError, ListedError
 
 _SILENT = "AnotherFailedError"
+_LONGEST = 1200
+"""Characters of a line."""
 _OUT_OF_MEMORY = "OutOfMemoryError"
 """Torch's error, by its name: the commands do not wait for torch to be loaded."""
 
@@ -47,4 +49,6 @@ def _num_processes() -> int:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """Its words; the middle of what is too long to be read is left out, as where a damaged file is quoted."""
+    text = " ".join(str(error).split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
