@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -79,3 +80,18 @@ def test_a_line_that_quotes_a_damaged_file_at_length_loses_its_middle():
 
     told = explain(InputError("a.json: " + "x" * 100_000 + "; give another"))
     assert len(told) < 1300 and told.startswith("a.json: x") and " ... x" in told and told.endswith("; give another")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "x"),
+        BlockingIOError(errno.EAGAIN, "x"),
+        RuntimeError("can't start new thread"),
+    ],
+)
+def test_without_memory_or_threads_it_is_memory_that_is_told_of(error):
+    from devos.cli.failures import explain
+
+    assert explain(error).startswith("out of memory; close other programs")
