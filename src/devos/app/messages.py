@@ -156,6 +156,8 @@ class Export:
 
     overlay: bool = True
     folder: Text | None = None
+    formats: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=100)] = field(default_factory=list)
+    """Of other tools, by the names of `devos convert`."""
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,9 @@ class State:
     busy: Busy | None
     notes: list[str]
     command: str
-    """Does the same without the app, once the results were exported."""
+    """Follows the same marks without the app, in the folder that was exported."""
+    convert: str
+    """Writes formats of other tools without the app; their names are to be added."""
 
 
 @dataclass(frozen=True)
@@ -339,5 +343,7 @@ class Place:
 
     open: list[Opened]
     candidates: list[Candidate]
+    formats: list[str]
+    """Of other tools, to which results can be exported."""
     base: str
     """The folder to which videos are sent, and in which new projects begin."""

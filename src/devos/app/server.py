@@ -32,6 +32,7 @@ from devos.app.pictures import THUMB, WIDTHS, smaller
 from devos.app.place import Place
 from devos.app.uploads import receive
 from devos.errors import DevosError
+from devos.pipeline.convert import FORMATS
 from devos.pipeline.demo import demo_clip
 
 _STATIC = Path(__file__).parent / "static"
@@ -135,7 +136,7 @@ async def _place(request: Request) -> Response:
     candidates = await run_in_threadpool(place.candidates)
     desks = [messages.Opened(key, desk.project.record.video.path, str(desk.project.folder.path))
              for key, desk in list(place.desks.items())]  # fmt: skip
-    return JSONResponse(asdict(messages.Place(desks, candidates, str(place.base))))
+    return JSONResponse(asdict(messages.Place(desks, candidates, list(FORMATS), str(place.base))))
 
 
 async def _open(request: Request) -> Response:

@@ -101,6 +101,7 @@ export interface Check {
 export interface Export {
   overlay?: boolean;
   folder?: string | null;
+  formats?: string[];
 }
 
 /** Open a video, a folder of frames or a project. */
@@ -178,6 +179,7 @@ export interface State {
   busy: Busy | null;
   notes: string[];
   command: string;
+  convert: string;
 }
 
 /** What is where on a frame. */
@@ -234,6 +236,7 @@ export interface Opened {
 export interface Place {
   open: Opened[];
   candidates: Candidate[];
+  formats: string[];
   base: string;
 }
 
