@@ -145,6 +145,6 @@ def test_a_picture_that_was_looked_at_is_let_go_without_the_collector(tmp_path, 
             for frame in container.decode(video=0):
                 orientation_of(frame)
                 del frame
-            assert not [one for one in gc.get_objects() if isinstance(one, SideDataContainer)]
+            assert not [one for one in gc.get_objects() if type(one) is SideDataContainer]
     finally:
         gc.enable()
