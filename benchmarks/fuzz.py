@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from doors import DOORS
+from projects import write_section
 from samples import packed, unpacked
 
 from devos.errors import DevosError
@@ -177,11 +178,17 @@ def run_door(door: str, seed: int, numbers: list[int]) -> tuple[dict[str, int], 
     return counts, bad
 
 
+RULE = """Seed {seed}. Wrong would be: anything but an answer or one line, more than 20 s, 1 GB above what a good file
+takes, a process that ends, a file outside of its folder. Bombs (60,000 x 60,000 pictures, 10^9 frames, JSON nested
+60,000 deep, headers beyond the file, zips of 256 MB of zeros, entities that grow) are the first cases of each door."""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--door", choices=list(DOORS), action="append", help="only this; may be repeated")
     parser.add_argument("-n", type=int, default=1000, help="cases in all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--markdown", type=Path, help="the page to put the results into")
     parser.add_argument("--case", help="DOOR:SEED:NUMBER, one of them again")
     given = parser.parse_args()
     if given.case:
@@ -190,12 +197,20 @@ def main() -> int:
         return 0
     doors = given.door or list(DOORS)
     all_bad: list[str] = []
-    print("| door | tried | read | refused in a line | wrong |\n| --- | --- | --- | --- | --- |")
+    lines = ["| door | tried | read | refused in a line | wrong |", "| --- | --- | --- | --- | --- |"]
+    total = [0, 0, 0, 0]
     for door in doors:
         numbers = list(range(-(-given.n // len(doors))))
         counts, bad = run_door(door, given.seed, numbers)
         all_bad += bad
-        print(f"| {door} | {len(numbers)} | {counts['read']} | {counts['refused']} | {len(bad)} |", flush=True)
+        row = [len(numbers), counts["read"], counts["refused"], len(bad)]
+        total = [one + more for one, more in zip(total, row, strict=True)]
+        lines.append(f"| {door} | {' | '.join(map(str, row))} |")
+        print(lines[-1], flush=True)
+    lines.append(f"| **all** | {' | '.join(f'{one:,}' for one in total)} |")
+    print(lines[-1])
+    if given.markdown and not given.door:
+        write_section(given.markdown, "Malformed input", "\n".join(lines) + "\n\n" + RULE.format(seed=given.seed))
     print("\n".join(all_bad), file=sys.stderr)
     return 1 if all_bad else 0
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from dataclasses import asdict
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
 
 from devos.errors import InputError
+from devos.project.content import DAMAGED
 from devos.project.folder import ProjectFolder
 from devos.project.history import Annotation, History, Locks, Removal, Step
 from devos.project.record import FORMAT, ProjectRecord
+from devos.project.results import FrameResult
 
 SHA = "ab" * 32
 STEP = Step(1, "segment", (Annotation(0, "00000", (1,), SHA, "first.png", 0, None),), (Removal(1, 2, 3),),
@@ -94,3 +100,27 @@ def test_a_record_that_devos_does_not_write_is_damage(tmp_path, changed):
     path.write_text(json.dumps({**RECORD, **changed}))
     with pytest.raises(InputError, match=r"project\.json.*cannot be read"):
         ProjectRecord.read(path)
+
+
+VALUES = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats() | some.text(max_size=8),
+    lambda one: some.lists(one, max_size=4) | some.dictionaries(some.text(max_size=4), one, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(some.sampled_from(sorted(STEP.__dataclass_fields__)), VALUES)
+def test_whatever_stands_in_a_step_it_is_read_or_is_damage(field, value):
+    known = json.loads(json.dumps(asdict(STEP)))
+    with contextlib.suppress(DAMAGED):
+        assert isinstance(Step.from_json({**known, field: value}), Step)
+
+
+@settings(max_examples=60, deadline=None)
+@given(some.integers(0, 3), VALUES)
+def test_whatever_stands_in_a_line_it_is_read_or_is_damage(place, value):
+    line = [0, "00000", SHA, [[1, 0.5, 0.5, 4, 0, 0, 2, 2]]]
+    line[place] = value
+    with contextlib.suppress(DAMAGED):
+        assert "/" not in FrameResult.from_json(line).name
