@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from devos.app.messages import Exported
-from devos.errors import OptionError, OutputError
+from devos.app.messages import Exported, FormatInfo
+from devos.errors import DevosError, OptionError, OutputError
+from devos.exchange.registry import Format
 from devos.io import OverlayVideo, VideoReader, write_json, write_label_png
 from devos.io.files import output_error
 from devos.io.labels import read_label_png
@@ -20,6 +21,19 @@ from devos.pipeline.publish import stored_masks, write_table
 
 DOWNLOADS = "downloads"
 _Told = Callable[[int, int], None]
+
+
+def formats() -> list[FormatInfo]:
+    """Those of other tools, all that `devos convert` writes; with each why it cannot be written here, if so."""
+    return [FormatInfo(one.name, one.what, _missing(one)) for one in FORMATS.values()]
+
+
+def _missing(one: Format) -> str:
+    try:
+        one.check()
+    except DevosError as error:
+        return str(error)
+    return ""
 
 
 def export(project: Project, folder: Path | None, url: str, *, overlay: bool, formats: Sequence[str],
@@ -66,7 +80,7 @@ def _write(project: Project, out: Path, overlay: bool, formats: Sequence[str], t
     if overlay and results:
         _draw(project, out / "overlay.mp4", lambda done: told(len(results) + done, total))
     if formats and results:
-        convert(project, formats, out / "export")
+        convert(project, formats, out / "export", told=told)
     write_json(out / "project.json", project.record.as_json())
 
 

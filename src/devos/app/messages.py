@@ -338,12 +338,21 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class FormatInfo:
+    """A format of another tool, to which results can be exported."""
+
+    name: str
+    what: str
+    missing: str
+    """Why it cannot be written here; empty where it can."""
+
+
+@dataclass(frozen=True)
 class Place:
     """What is open, and what can be."""
 
     open: list[Opened]
     candidates: list[Candidate]
-    formats: list[str]
-    """Of other tools, to which results can be exported."""
+    formats: list[FormatInfo]
     base: str
     """The folder to which videos are sent, and in which new projects begin."""

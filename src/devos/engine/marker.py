@@ -173,8 +173,8 @@ def gentle(answer: Bool[np.ndarray, "h w"], before: Bool[np.ndarray, "h w"],
     """The mask before, changed only in those connected parts that a click asked for; as it was, if it agrees with more
     of the clicks than the answer does.
 
-    A click is made where something is wrong, and says nothing of what lies elsewhere. Where the clicks ask for no change,
-    what changes around the last one is taken.
+    A click is made where something is wrong, and says nothing of what lies elsewhere. Where the clicks ask for no
+    change, what changes around the last one is taken.
     """
     wrong = [sum(_at(mask, click) != click.is_object for click in clicks) for mask in (answer, before)]
     if wrong[1] < wrong[0]:

@@ -26,9 +26,12 @@ function complain(error) {
 
 /** The page of one project. */
 class Page {
-  /** @param {string} key @param {M.State} state @param {string[]} formats of other tools, to be exported to */
+  /** @param {string} key @param {M.State} state @param {M.FormatInfo[]} formats of other tools, to be exported to */
   constructor(key, state, formats) {
-    element("formats").replaceChildren(...formats.map((name) => make("label", {}, make("input", { type: "checkbox", value: name }), name)));
+    element("formats").replaceChildren(...formats.map(({ name, what, missing }) => {
+      const box = make("input", { type: "checkbox", value: name, ...(missing ? { disabled: "" } : {}) });
+      return make("label", { title: missing || what }, box, make("span", {}, name, " ", make("small", {}, missing || what)));
+    }));
     element("formats").addEventListener("change", () => this.drawCommand());
     this.desk = new Desk(key);
     this.state = state;

@@ -232,11 +232,18 @@ export interface Opened {
   path: string;
 }
 
+/** A format of another tool, to which results can be exported. */
+export interface FormatInfo {
+  name: string;
+  what: string;
+  missing: string;
+}
+
 /** What is open, and what can be. */
 export interface Place {
   open: Opened[];
   candidates: Candidate[];
-  formats: string[];
+  formats: FormatInfo[];
   base: string;
 }
 
