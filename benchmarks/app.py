@@ -79,15 +79,13 @@ def waited(page: Page, act: Callable[[], Any], until: str, argument: Any = None)
 
 
 CLICKED = """() => {
-    const shown = document.getElementById("view").dataset, before = shown.shown;
-    window.tookMs = 0;
-    addEventListener("pointerup", event => {
-        const look = () => {
-            if (shown.shown === before) requestAnimationFrame(look);
-            else requestAnimationFrame(() => { window.tookMs = performance.now() - event.timeStamp; });
-        };
-        look();
-    }, { once: true, capture: true });
+    const view = document.getElementById("view");
+    window.took = new Promise(done => addEventListener("pointerup", event => {
+        new MutationObserver((_, observer) => {
+            observer.disconnect();
+            requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - event.timeStamp)));
+        }).observe(view, { attributeFilter: ["data-shown"] });
+    }, { once: true, capture: true }));
 }"""
 """From letting go of the button to the picture of the screen after the one in which the mask was drawn."""
 JUMP = """async frame => {
@@ -160,7 +158,9 @@ def measure(page: Page, address: str, at: tuple[float, float], times: int,
         far.append(jump(rng.randrange(copied)))
     if far:
         both("jump to a far frame of which there is a small copy", far)
-    if copied < last - 500:
+    if last < 500:
+        both("jump to a far frame", [jump(rng.randrange(last + 1)) for _ in range(times)])
+    elif copied < last - 500:
         both("jump to a far frame of which there is none yet",
              [jump(rng.randrange(copied + 200, last)) for _ in range(times)])  # fmt: skip
     both("drag along the timeline and rest", [drag(page, rng.uniform(0.1, 0.9), rng) for _ in range(times // 2)])
@@ -177,8 +177,7 @@ def measure(page: Page, address: str, at: tuple[float, float], times: int,
                 " return [b.left + v.left + x * v.scale, b.top + v.top + y * v.scale]; }", [x, y])  # fmt: skip
             page.evaluate(CLICKED)
             page.mouse.click(*place)
-            page.wait_for_function("() => window.tookMs")
-            (later if number else first).append(page.evaluate("window.tookMs") / 1000)
+            (later if number else first).append(page.evaluate("window.took") / 1000)
     found["click to mask, first on a frame"], found["click to mask, later"] = ms(first), ms(later)
 
     stops = []
