@@ -354,5 +354,7 @@ class Place:
     open: list[Opened]
     candidates: list[Candidate]
     formats: list[FormatInfo]
+    roots: list[str]
+    """The folders below which the page may open and write."""
     base: str
     """The folder to which videos are sent, and in which new projects begin."""

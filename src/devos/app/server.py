@@ -134,7 +134,11 @@ async def _place(request: Request) -> Response:
     candidates = await run_in_threadpool(place.candidates)
     desks = [messages.Opened(key, desk.project.record.video.path, str(desk.project.folder.path))
              for key, desk in list(place.desks.items())]  # fmt: skip
-    return JSONResponse(asdict(messages.Place(desks, candidates, exporting.formats(), str(place.base))))
+    return JSONResponse(
+        asdict(
+            messages.Place(desks, candidates, exporting.formats(), [str(root) for root in place.roots], str(place.base))
+        )
+    )
 
 
 async def _open(request: Request) -> Response:

@@ -675,7 +675,7 @@ async function start() {
   /** @type {M.Place} */
   const place = await get("api/place");
   const wanted = location.hash.slice(1);
-  const key = place.open.some((one) => one.key === wanted) ? wanted : wanted === "" && place.open.length === 1 && !place.candidates.length ? place.open[0].key : "";
+  const key = place.open.some((one) => one.key === wanted) ? wanted : !wanted && place.open.length === 1 && !place.candidates.length ? place.open[0].key : "";
   if (!key) {
     choose(place);
     return;
@@ -684,6 +684,9 @@ async function start() {
   const state = await get(`api/p/${key}/state`);
   element("app").hidden = false;
   page = new Page(key, state, place.formats);
+  /** @type {HTMLInputElement} */ (document.querySelector("[name=export-to][value=folder]")).disabled = !place.roots.length;
+  input("export-folder").disabled = !place.roots.length;
+  input("export-folder").placeholder = place.roots.length ? `below ${place.roots[0]}` : "start with --root FOLDER";
   Object.assign(window, { devosPage: page });
 }
 

@@ -244,6 +244,7 @@ export interface Place {
   open: Opened[];
   candidates: Candidate[];
   formats: FormatInfo[];
+  roots: string[];
   base: string;
 }
 
