@@ -58,21 +58,26 @@ Scales = Annotated[
 ]  # fmt: skip
 
 
+Input = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT", help="A video file, a folder of frames, camera:0, an address, or - (standard input)."
+    ),
+]
+Masks = Annotated[
+    Path,
+    typer.Option(
+        "--masks", "-m", help="PNG for the first frame, folder of PNGs named as their frames, or another tool's file."
+    ),
+]
+KeepProbabilities = Annotated[
+    bool, typer.Option("--keep-probabilities", help="Keep each object's probability at each pixel, for soft alpha.")
+]
+
+
 def segment(
-    video: Annotated[
-        str,
-        typer.Argument(
-            metavar="INPUT", help="A video file, a folder of frames, camera:0, an address, or - (standard input)."
-        ),
-    ],
-    masks: Annotated[
-        Path,
-        typer.Option(
-            "--masks",
-            "-m",
-            help="PNG for the first frame, folder of PNGs named as their frames, or another tool's file.",
-        ),
-    ],
+    video: Input,
+    masks: Masks,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     model: Model = "devos-t",
     device: Device = "auto",
@@ -108,9 +113,7 @@ def segment(
     stream: StreamNumber = None,
     white: White = None,
     write: Write = "",
-    keep_probabilities: Annotated[
-        bool, typer.Option("--keep-probabilities", help="Keep each object's probability at each pixel, for soft alpha.")
-    ] = False,
+    keep_probabilities: KeepProbabilities = False,
 ) -> None:
     """Follow the objects of MASKS through INPUT.
 

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 from jaxtyping import Bool, UInt16
 
 from devos.errors import MaskError
 from devos.frames import MAX_OBJECT_ID, FrameSize
+from devos.io.pictures import UNREADABLE
 
 FrameKey = str | int
 """A frame's name without a suffix; or its number, from 0, in formats that only count."""
+DAMAGE = (*UNREADABLE, AttributeError, RecursionError, StopIteration, ElementTree.ParseError)
+"""What reading a file of another tool raises where it is not as that tool writes it."""
+_MOST_PIXELS = 1 << 26
 Shape = Callable[[FrameSize], Bool[np.ndarray, "h w"]]
 """Called with the size of the frame it gives the pixels."""
 
@@ -28,7 +33,9 @@ class Annotations(Mapping[FrameKey, np.ndarray]):
         self._shapes: dict[FrameKey, list[tuple[int, Shape]]] = {}
 
     def add_frame(self, key: FrameKey, size: FrameSize) -> None:
-        """A frame that the file names, with or without objects."""
+        """A frame that the file names, with or without objects. ValueError for a size that no picture has."""
+        if min(size) < 1 or size.height * size.width > _MOST_PIXELS:
+            raise ValueError(f"frame {str(key)[:40]} of {size}; pictures have 1 to {_MOST_PIXELS} pixels")
         self._sizes[key] = size
         self._shapes.setdefault(key, [])
 
@@ -52,8 +59,8 @@ class Annotations(Mapping[FrameKey, np.ndarray]):
         try:
             for object_id, shape in self._shapes[key]:
                 labels[shape(self._sizes[key])] = object_id
-        except (ValueError, IndexError, KeyError, TypeError, OSError, MaskError) as error:
-            raise MaskError(f"{self.path}: a mask of frame {key} cannot be read ({error})") from error
+        except (*DAMAGE, MaskError) as error:
+            raise MaskError(f"{self.path}: a mask of frame {key} cannot be read ({quoted(error)})") from error
         return labels
 
     def __iter__(self) -> Iterator[FrameKey]:
@@ -61,6 +68,11 @@ class Annotations(Mapping[FrameKey, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self._shapes)
+
+
+def quoted(error: Exception) -> str:
+    """An error in a few words: it may quote the whole of a damaged file."""
+    return f"{type(error).__name__}: {str(error)[:120]}"
 
 
 def own_id(given: object, number: int) -> int:

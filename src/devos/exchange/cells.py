@@ -14,8 +14,7 @@ from jaxtyping import Bool
 from PIL import Image
 
 from devos.errors import MaskError
-from devos.exchange.annotations import Annotations
-from devos.exchange.coco import DAMAGE
+from devos.exchange.annotations import DAMAGE, Annotations, quoted
 from devos.exchange.writers import FolderWriter, Shot, VideoInfo
 from devos.frames import MAX_OBJECT_ID, FrameSize
 from devos.io.regions import find_regions
@@ -86,7 +85,9 @@ def read_cells(folder: Path) -> Annotations:
             for label in find_regions(labels.astype(np.uint16)):
                 found.add(int(number[1]), _first_of_line(label, parent_of), partial(_where, file, label))
     except DAMAGE as error:
-        raise MaskError(f"{folder}: no masks of the Cell Tracking Challenge that can be read ({error!r})") from error
+        raise MaskError(
+            f"{folder}: no masks of the Cell Tracking Challenge that can be read ({quoted(error)})"
+        ) from error
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from devos.errors import MaskError
-from devos.exchange.annotations import Annotations, own_id
+from devos.exchange.annotations import DAMAGE, Annotations, own_id, quoted
 from devos.exchange.polygons import fill
 from devos.exchange.rle import from_coco
 from devos.exchange.spools import JsonLists
@@ -18,8 +18,6 @@ from devos.exchange.writers import Seen, Shot, VideoInfo, Writer
 from devos.frames import FrameSize, MaskFrame
 
 CATEGORY = {"id": 1, "name": "object"}
-DAMAGE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError)
-"""What reading a file that is not what it should be may raise."""
 
 
 class CocoWriter(Writer):
@@ -88,7 +86,7 @@ def read_coco(path: Path) -> Annotations:
             if name := (annotation.get("attributes") or {}).get("name"):
                 found.names[object_id] = str(name)
     except DAMAGE as error:
-        raise MaskError(f"{path}: no COCO JSON that can be read ({error!r})") from error
+        raise MaskError(f"{path}: no COCO JSON that can be read ({quoted(error)})") from error
     return found
 
 

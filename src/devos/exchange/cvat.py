@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from devos.errors import MaskError
-from devos.exchange.annotations import Annotations, FrameKey, Shape, own_id
+from devos.exchange.annotations import DAMAGE, Annotations, FrameKey, Shape, own_id, quoted
 from devos.exchange.coco import stem
 from devos.exchange.polygons import fill
 from devos.exchange.rle import from_run_lengths, run_lengths
@@ -96,8 +96,8 @@ def read_cvat(path: Path) -> Annotations:
             for number, drawn in enumerate(_drawings(image), start=1):
                 _add(found, key, drawn, own_id(_id_of(drawn), number))
         _read_tracks(found, root)
-    except (OSError, ElementTree.ParseError, KeyError, ValueError, IndexError) as error:
-        raise MaskError(f"{path}: no XML of CVAT for images or video 1.1 that can be read ({error!r})") from error
+    except DAMAGE as error:
+        raise MaskError(f"{path}: no XML of CVAT for images or video 1.1 that can be read ({quoted(error)})") from error
     return found
 
 

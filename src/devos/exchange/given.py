@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt16
 
 from devos.errors import MaskError
-from devos.exchange.annotations import Annotations, FrameKey
+from devos.exchange.annotations import DAMAGE, Annotations, FrameKey, quoted
 from devos.exchange.cells import is_cells, read_cells
 from devos.exchange.coco import read_coco
 from devos.exchange.cvat import read_cvat
@@ -94,8 +94,8 @@ def read_annotations(path: Path) -> Annotations:
 def _read_json(path: Path) -> Annotations:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise MaskError(f"{path}: no JSON that can be read ({error})") from error
+    except DAMAGE as error:
+        raise MaskError(f"{path}: no JSON that can be read ({quoted(error)})") from error
     if is_label_studio(content):
         return read_label_studio(path)
     if isinstance(content, dict) and "videos" in content:

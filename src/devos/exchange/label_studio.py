@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from devos.errors import MaskError
-from devos.exchange.annotations import Annotations, own_id
+from devos.exchange.annotations import DAMAGE, Annotations, own_id, quoted
 from devos.exchange.brush import brush_counts, from_brush
-from devos.exchange.coco import DAMAGE, stem
+from devos.exchange.coco import stem
 from devos.exchange.spools import Spool, write_list
 from devos.exchange.writers import Shot, VideoInfo, Writer
 from devos.frames import FrameSize
@@ -82,6 +82,8 @@ def read_label_studio(path: Path) -> Annotations:
                 found.add(key, object_id, partial(from_brush, region["value"]["rle"]))
                 if (label := region["value"].get("brushlabels", ["object"])[0]) != "object":
                     found.names[object_id] = str(label)
-    except (*DAMAGE, StopIteration) as error:
-        raise MaskError(f"{path}: no Label Studio JSON with brush regions that can be read ({error!r})") from error
+    except DAMAGE as error:
+        raise MaskError(
+            f"{path}: no Label Studio JSON with brush regions that can be read ({quoted(error)})"
+        ) from error
     return found

@@ -15,8 +15,7 @@ from jaxtyping import Bool
 from PIL import Image
 
 from devos.errors import MaskError
-from devos.exchange.annotations import Annotations, own_id
-from devos.exchange.coco import DAMAGE
+from devos.exchange.annotations import DAMAGE, Annotations, own_id, quoted
 from devos.exchange.writers import FolderWriter, Shot
 from devos.frames import FrameSize
 
@@ -50,7 +49,7 @@ def is_labelme(folder: Path) -> bool:
     first = next(iter(sorted(folder.glob("*.json"))), None)
     try:
         return first is not None and "shapes" in json.loads(first.read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError):
+    except DAMAGE:
         return False
 
 
@@ -69,7 +68,7 @@ def read_labelme(folder: Path) -> Annotations:
                 if (label := str(shape.get("label", "object"))) != "object":
                     found.names[object_id] = label
         except DAMAGE as error:
-            raise MaskError(f"{file}: no labelme JSON that can be read ({error!r})") from error
+            raise MaskError(f"{file}: no labelme JSON that can be read ({quoted(error)})") from error
     return found
 
 

@@ -11,8 +11,7 @@ from jaxtyping import Bool
 from PIL import Image
 
 from devos.errors import MaskError
-from devos.exchange.annotations import Annotations
-from devos.exchange.coco import DAMAGE
+from devos.exchange.annotations import DAMAGE, Annotations, quoted
 from devos.exchange.needed import needed
 from devos.exchange.writers import FolderWriter, Shot, VideoInfo
 from devos.frames import FrameSize
@@ -90,8 +89,8 @@ def read_stack(path: Path) -> Annotations:
                 found.add_frame(number, FrameSize(*labels.shape))
                 for object_id in find_regions(labels):
                     found.add(number, object_id, partial(_where, file, number, object_id))
-    except (*DAMAGE, EOFError, SyntaxError) as error:
-        raise MaskError(f"{path}: no TIFF of labels that can be read ({error!r})") from error
+    except DAMAGE as error:
+        raise MaskError(f"{path}: no TIFF of labels that can be read ({quoted(error)})") from error
     return found
 
 

@@ -6,12 +6,15 @@ import importlib
 from typing import Any
 
 from devos.errors import OptionError
-from devos.extras import install
+from devos.extras import install, pip_install
 
 
 def needed(module: str, what: str, extra: str) -> Any:
-    """The module; OptionError with the command that installs it. `what` needs it, as a person says it."""
+    """The module; OptionError with the command that installs it. `what` needs it, as a person says it; `extra`: of
+    devos, empty where it is in none.
+    """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise OptionError(f"{what} needs {module}, which is not installed: {install(extra)}") from error
+        command = install(extra) if extra else pip_install(module)
+        raise OptionError(f"{what} needs {module}, which is not installed: {command}") from error

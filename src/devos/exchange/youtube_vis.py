@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import IO
 
 from devos.errors import MaskError
-from devos.exchange.annotations import Annotations
-from devos.exchange.coco import CATEGORY, DAMAGE, shape_of, stem
+from devos.exchange.annotations import DAMAGE, Annotations, quoted
+from devos.exchange.coco import CATEGORY, shape_of, stem
 from devos.exchange.spools import ByObject, Spool
 from devos.exchange.writers import Shot, VideoInfo, Writer
 from devos.frames import FrameSize
@@ -94,5 +94,5 @@ def read_youtube_vis(path: Path) -> Annotations:
                 if segmentation is not None:
                     found.add(stem(name), int(annotation["id"]), shape_of(segmentation))
     except DAMAGE as error:
-        raise MaskError(f"{path}: no YouTube-VIS JSON that can be read ({error!r})") from error
+        raise MaskError(f"{path}: no YouTube-VIS JSON that can be read ({quoted(error)})") from error
     return found
