@@ -15,6 +15,7 @@ from torch import Tensor
 from devos.errors import WeightsError
 from devos.model.config import Matching, ModelConfig
 from devos.model.devos import DeVOS
+from devos.model.layers import weights_to_come
 from devos.whole_files import replacing
 
 FORMAT = 1
@@ -90,7 +91,8 @@ def load_weights(path: Path, expected: str | None = None) -> tuple[DeVOS, Weight
     if expected is not None and weights.config.name != expected:
         raise WeightsError(f"{path} holds {weights.config.name}, but {expected} was asked for; "
                            f"use --model {weights.config.name} or another file")  # fmt: skip
-    model = DeVOS(weights.config)
+    with weights_to_come():
+        model = DeVOS(weights.config)
     try:
         model.load_state_dict(weights.tensors)
     except RuntimeError as error:
