@@ -22,14 +22,20 @@ _OPEN = ("bank_keys_s16", "bank_values_s16", "bank_keys_s32", "bank_values_s32")
 """Inputs whose number of cells stays open: the bank grows in the first frames, and nothing is lost by it."""
 _SMALL = ("memorise",)
 """Graphs that one thread computes as fast as two: the others are left to what else runs (flow, the next encoding)."""
+_AT_ONCE = 2
+"""Graphs that run side by side in the whole job, one of the next frame and one of this: they share the threads, for two
+that each use all of them take longer than two that each use half.
+"""
 
 
 class OpenVinoRunner:
-    """Runs the graphs of a folder with at most as many threads as torch has when a graph is run, in float32."""
+    """Runs the graphs of a folder, each with half as many threads as torch has when it is run, but at least one."""
 
-    def __init__(self, folder: Path, num_slots: int) -> None:
-        """`folder`: as `export.write_graphs` writes it. `num_slots`: of the network, background included."""
-        self._folder, self._num_slots = folder, num_slots
+    def __init__(self, folder: Path, num_slots: int, *, bf16: bool = False) -> None:
+        """`folder`: as `export.write_graphs` writes it. `num_slots`: of the network, background included. `bf16`: what
+        is not in 8-bit numbers is computed in bfloat16 where OpenVINO has it, else in float32.
+        """
+        self._folder, self._num_slots, self._floats = folder, num_slots, "bf16" if bf16 else "f32"
         self._core = openvino.Core()
         self._compiled: dict[Any, _Compiled] = {}
         self._locks = {graph: threading.Lock() for graph in OUTPUTS}
@@ -49,7 +55,7 @@ class OpenVinoRunner:
 
     def _graph(self, graph: str, inputs: Mapping[str, np.ndarray]) -> _Compiled:
         shapes = {name: _open(name, array.shape) for name, array in inputs.items()}
-        threads = 1 if graph in _SMALL else torch.get_num_threads()
+        threads = 1 if graph in _SMALL else -(-torch.get_num_threads() // _AT_ONCE)
         key = graph, threads, tuple(sorted(shapes.items()))
         if key not in self._compiled:
             self._compiled[key] = _Compiled(self._compile(graph, shapes, threads), OUTPUTS[graph])
@@ -59,7 +65,7 @@ class OpenVinoRunner:
         model = self._core.read_model(self._folder / f"{graph}.onnx")
         model.reshape({name: openvino.PartialShape(list(shape)) for name, shape in shapes.items()})
         options: dict[str, Any] = {
-            "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": self._floats,
             # Threads that are tied to cores would be in the way of what else runs (flow, decoding).
             "ENABLE_CPU_PINNING": False, "ENABLE_HYPER_THREADING": True,
         }  # fmt: skip
