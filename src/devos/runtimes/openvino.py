@@ -6,12 +6,13 @@ Compiled graphs are kept on disk beside the graphs, so that the next run starts 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import openvino
+import openvino.preprocess
 import torch
 
 from devos.runtimes.graphs import OUTPUTS
@@ -20,6 +21,10 @@ _ROOMS = (2, 3, 4, 6, 8)
 """Numbers of slots that a graph is compiled for; above the last one, all. Room that is not needed is thrown away."""
 _OPEN = ("bank_keys_s16", "bank_values_s16", "bank_keys_s32", "bank_values_s32")
 """Inputs whose number of cells stays open: the bank grows in the first frames, and nothing is lost by it."""
+_CELLS_FIRST = frozenset(("image", *(f"{of}s{s}" for of in ("", "previous_") for s in (4, 8, 16, 32)), "scene_s16"))
+"""Maps that convolutions make and take. They want a cell's channels side by side, so that is how these lie in memory;
+a graph would otherwise turn them on its way out, and the next one on its way in.
+"""
 _SMALL = ("memorise",)
 """Graphs that one thread computes as fast as two: the others are left to what else runs (flow, the next encoding)."""
 _AT_ONCE = 2
@@ -64,6 +69,7 @@ class OpenVinoRunner:
     def _compile(self, graph: str, shapes: Mapping[str, tuple[int, ...]], threads: int) -> openvino.CompiledModel:
         model = self._core.read_model(self._folder / f"{graph}.onnx")
         model.reshape({name: openvino.PartialShape(list(shape)) for name, shape in shapes.items()})
+        model = _cells_first(model, shapes, OUTPUTS[graph])
         options: dict[str, Any] = {
             "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": self._floats,
             # Threads that are tied to cores would be in the way of what else runs (flow, decoding).
@@ -87,8 +93,20 @@ class _Compiled:
         found = {name: np.empty(shape, np.float32) for name, shape in self._shapes.items()}
         for name, array in found.items():
             self._request.set_tensor(name, openvino.Tensor(array, shared_memory=True))
-        self._request.infer({name: openvino.Tensor(array, shared_memory=True) for name, array in inputs.items()})
-        return found
+        given = {name: np.ascontiguousarray(array.transpose(0, 2, 3, 1) if name in _CELLS_FIRST else array)
+                 for name, array in inputs.items()}  # fmt: skip
+        self._request.infer({name: openvino.Tensor(array, shared_memory=True) for name, array in given.items()})
+        return {n: array.transpose(0, 3, 1, 2) if n in _CELLS_FIRST else array for n, array in found.items()}
+
+
+def _cells_first(model: openvino.Model, inputs: Iterable[str], outputs: Iterable[str]) -> openvino.Model:
+    """The same graph, which takes and gives the maps of `_CELLS_FIRST` as b h w c."""
+    layers = openvino.preprocess.PrePostProcessor(model)
+    for names, port in ((inputs, layers.input), (outputs, layers.output)):
+        for name in _CELLS_FIRST.intersection(names):
+            port(name).model().set_layout(openvino.Layout("NCHW"))
+            port(name).tensor().set_layout(openvino.Layout("NHWC"))
+    return layers.build()
 
 
 def _open(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
