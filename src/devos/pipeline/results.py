@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from devos.errors import OutputError
+from devos.errors import DevosError, OutputError
 from devos.frames import Frame, MaskFrame
 from devos.io import MaskFolder, ObjectsTable, OverlayVideo, VideoReader
 from devos.io.files import output_error, partial_path, sync
@@ -51,12 +51,10 @@ class Results:
 
     def __init__(self, folder: ProjectFolder, step: Step, before: ResultTable, reader: VideoReader, *, streams: bool,
                  overlay: bool, clock: Clock) -> None:  # fmt: skip
-        self._folder, self._before, self._clock = folder, before, clock
+        self._folder, self._step, self._before, self._clock = folder, step.number, before, clock
         self._unsynced: list[Path] = []
         self._stack = ExitStack()
-        self.frames = {index: result for index, result in folder.history.changes(step.number) if result is not None}
-        """What the step has given so far."""
-        done = [self.frames[index] for index in sorted(self.frames)]
+        done = self._done()
         with ExitStack() as opened:  # what was opened is closed again if the next one fails
             self._masks = opened.enter_context(MaskFolder(folder.masks))
             self._journal = folder.history.journal(step.number)
@@ -68,6 +66,11 @@ class Results:
             if streams and overlay:
                 self._overlay = opened.enter_context(self._grown_overlay(done, reader))
             self._stack = opened.pop_all()
+
+    def _done(self) -> list[FrameResult]:
+        """What the step has given so far, as its journal has it: held here it would grow with the video."""
+        found = dict(self._folder.history.changes(self._step))
+        return [result for _, result in sorted(found.items()) if result is not None]
 
     def _grown_overlay(self, done: Sequence[FrameResult], reader: VideoReader) -> OverlayVideo:
         """An overlay with all frames that are done, taken over from the one that was cut off as far as that goes."""
@@ -97,7 +100,6 @@ class Results:
             result = FrameResult.of(masks, sha256_of(content))
             self._journal.add(frame.index, result)
             self._unsynced.append(self._folder.mask_path(masks.name))
-            self.frames[frame.index] = result
             if self._table is not None:
                 self._table.add(masks.name, masks.index, ((one.score, one.region) for one in result.objects))
         if self._overlay is not None:
@@ -138,5 +140,5 @@ class Results:
                 self._folder.note_overlay(None)
             self._stack.__exit__(kind, error, trace)
             if self._overlay is not None:
-                with suppress(OutputError):
-                    self._folder.note_overlay([self.frames[index] for index in sorted(self.frames)])
+                with suppress(DevosError):
+                    self._folder.note_overlay(self._done())

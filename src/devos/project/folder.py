@@ -22,7 +22,7 @@ from devos.io.files import (
     sync,
     write_json,
 )
-from devos.project.content import Content, sha256_of
+from devos.project.content import DAMAGED, Content, sha256_of
 from devos.project.history import FINISHED, Annotation, History, Locks, Step
 from devos.project.lock import locked
 from devos.project.record import ProjectRecord
@@ -159,7 +159,7 @@ class ProjectFolder:
         try:
             pairs = json.loads(self._overlay_note.read_text(encoding="utf-8"))["frames"]
             return [(int(index), str(mask)) for index, mask in pairs]
-        except (OSError, ValueError, KeyError, TypeError):
+        except DAMAGED:
             return []
 
     def note_overlay(self, results: Sequence[FrameResult] | None) -> None:
