@@ -94,7 +94,8 @@ def load_weights(path: Path, expected: str | None = None) -> tuple[DeVOS, Weight
     with weights_to_come():
         model = DeVOS(weights.config)
     try:
-        model.load_state_dict(weights.tensors)
+        # The network takes over what was read, unless it has whole numbers too: all that was read is floats.
+        model.load_state_dict(weights.tensors, assign=all(t.is_floating_point() for t in model.state_dict().values()))
     except RuntimeError as error:
         raise WeightsError(f"{path} does not fit {weights.config.name}: {str(error).splitlines()[-1].strip()}; "
                            "it was made by another version of devos") from error  # fmt: skip
