@@ -51,13 +51,17 @@ def test_8_bit_numbers_give_nearly_the_same_masks(table: Path, on_torch: Segment
 def test_openvino_computes_the_rest_in_bfloat16_where_the_cpu_multiplies_it_and_only_beside_8_bit_numbers(
     table: Path, on_torch: Segmenter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    openvino = pytest.importorskip("devos.runtimes.openvino")
+    pytest.importorskip("openvino")
+    from devos.runtimes import openvino as module
+    from devos.runtimes.openvino import OpenVinoRunner
+
     asked: list[bool] = []
 
-    def runner(folder: Path, num_slots: int, *, bf16: bool) -> None:
+    def runner(folder: Path, num_slots: int, *, bf16: bool) -> OpenVinoRunner:
         asked.append(bf16)
+        return OpenVinoRunner(folder, num_slots, bf16=bf16)
 
-    monkeypatch.setattr(openvino, "OpenVinoRunner", runner)
+    monkeypatch.setattr(module, "OpenVinoRunner", runner)
     for has_it in (True, False):
         monkeypatch.setattr(choose, "_cpu_flags", lambda: frozenset({"avx512_bf16"} if has_it else ()))  # noqa: B023
         for precision in ("int8", "float32"):
