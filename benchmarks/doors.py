@@ -57,11 +57,16 @@ def read_mask(path: Path) -> None:
     from devos.evaluation.submission.masks import UnfitMaskError, read_png
     from devos.io.mask_pictures import read_mask_picture
 
+    refused: DevosError | None = None
     for read in (read_labels, read_label_file, read_mask_picture):
-        with contextlib.suppress(DevosError):
+        try:
             read(path)
+        except DevosError as error:
+            refused = error
     with contextlib.suppress(UnfitMaskError):
         read_png(path.read_bytes())
+    if refused:
+        raise refused
 
 
 def read_picture(path: Path) -> None:

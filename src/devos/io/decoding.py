@@ -79,7 +79,7 @@ class Pictures:
             try:
                 frames = packet.decode()
             except FFmpegError as error:
-                if error.errno == errno.ENOMEM:
+                if error.errno in (errno.ENOMEM, errno.EAGAIN):  # the latter where no thread can be begun
                     self._lost = Lost("no memory was left to decode it, or its data is damaged")
                 self._note_failure(packet)
                 continue

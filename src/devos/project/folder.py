@@ -38,6 +38,8 @@ class ProjectFolder:
     project/history/                                         every step, and what it changed (`History`)
     project/content/                                         given masks, and results that were replaced (`Content`)
     project/snapshots/                                       states of the session to go on from (`Snapshots`)
+    project/recording.mkv                                    the video, if it came but once (`io.live`)
+    project/probabilities/                                   of each result, if they are kept (`Probabilities`)
     project/scratch/                                         what a step needs until it is done
     """
 
@@ -53,6 +55,8 @@ class ProjectFolder:
         self.content = Content(self.inner / "content")
         self.snapshots = Snapshots(self.inner / "snapshots")
         self.scratch = self.inner / "scratch"
+        self.recording = self.inner / "recording.mkv"
+        """The video, where it came but once."""
         self._overlay_note = self.inner / "overlay.json"
 
     @property

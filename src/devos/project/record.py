@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from devos.errors import InputError, VideoError
+from devos.io.live import LiveVideo
 from devos.io.pictures import list_pictures
 from devos.io.reader import VideoReader
 from devos.project.content import DAMAGED, whole
 
 FORMAT = 1
 """Of the project's files. A later devos reads earlier ones, or says why not."""
+RECORDED = "recorded"
+"""Stands for the fingerprint of a video that is still to come."""
 _WHOLE = 1 << 28
 _PIECES, _PIECE = 64, 1 << 20
 
@@ -39,9 +42,17 @@ class VideoFacts:
     fingerprint: str
     """SHA-256 of the content; of a very large video, of its size and of pieces all over it."""
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it came but once, and the project has what it showed."""
+        return self.fingerprint == RECORDED
+
     @staticmethod
     def of(video: VideoReader) -> VideoFacts:
         """Of a video that is open."""
+        if isinstance(video, LiveVideo):
+            return VideoFacts(video.name, str(video.recording), video.size.width, video.size.height, str(video.fps),
+                              None, False, RECORDED)  # fmt: skip
         return VideoFacts(
             str(video.path), str(video.path.absolute()), video.size.width, video.size.height, str(video.fps),
             video.num_frames, video.num_frames_is_exact, fingerprint(video.path),
