@@ -162,11 +162,17 @@ def act(camera: Camera, address: str) -> None:
     camera.still("keys")
     page.keyboard.press("Escape")
     page.click("#export")
-    camera.still("export", below="#command")
+    page.click("#export-more summary")
+    page.check('#formats input[value="coco"]')
+    camera.still("export")
     page.keyboard.press("Escape")
     page.set_viewport_size({"width": 820, "height": 1180})
     page.wait_for_timeout(800)
     camera.still("tablet")
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.click("#home")
+    page.wait_for_selector("#start-demo")
+    camera.still("start")
 
 
 def main() -> None:
