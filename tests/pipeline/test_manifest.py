@@ -129,3 +129,10 @@ def test_no_project_may_lie_where_a_video_or_its_masks_are(folder):
     (folder / "link").symlink_to(folder, target_is_directory=True)
     with pytest.raises(InputError, match="name another OUT"):
         check_apart([replace(videos[0], video=folder / "a")], folder / "link")
+
+
+def test_a_video_may_have_its_size_chosen_by_its_masks(folder):
+    (video, _), _ = read_batch(write(folder / "list.csv", "video,masks,size", "a.mp4,a.png,auto", "b.mp4,b.png,256"))
+    assert video.settings["size"] == "auto"
+    with pytest.raises(InputError, match="size is a whole number, or auto; got 'large'"):
+        read_batch(write(folder / "list.csv", "video,masks,size", "a.mp4,a.png,large"))

@@ -21,7 +21,7 @@ from devos.cli.segment import (
     ResizeMasks,
     RuntimeName,
     Scales,
-    Size,
+    SizeOrAuto,
     SnapMasks,
 )
 
@@ -47,7 +47,7 @@ def batch(
     ] = "",
     model: Model = "devos-t",
     device: Device = "auto",
-    size: Size = 384,
+    size: SizeOrAuto = "384",
     flip: Flip = False,
     scales: Scales = "1",
     runtime: RuntimeName = "auto",

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, load
+from devos.engine.sizes import AUTO, choose_size, largest_areas, parse_size
 from devos.errors import OptionError
-from devos.frames import MaskFrame
+from devos.frames import FrameSize, MaskFrame
 from devos.io import GivenMasks, VideoReader, prepare_output, read_masks
 from devos.io.files import check_output
 from devos.io.labels import label_png
@@ -40,7 +41,7 @@ def segment(
     *,
     model: str | Path | Segmenter = DEFAULT_MODEL,
     device: str = "auto",
-    size: int | None = None,
+    size: int | str | None = None,
     memory_every: int | None = None,
     bank: int | None = None,
     fine_bank: int | None = None,
@@ -65,7 +66,8 @@ def segment(
     `video`: a file or a folder of frames, whose rate is `fps`. `masks`: a PNG for the first frame, or a folder of PNGs
     named as their frames. `model`: a name, a weights file, or a `Segmenter`, with its own device and settings; `size`,
     `memory_every`, `bank`, `fine_bank`, `focus`, `flow`, `flip`, `scales`, `runtime` and `precision` are those of
-    `devos.load`, each as the model has it unless given. `direction`: forward from the masks, backward, or both, which
+    `devos.load`, each as the model has it unless given; `size` may also be "auto", which chooses 384 or 640 by what is
+    marked (`devos.engine.sizes`). `direction`: forward from the masks, backward, or both, which
     meet between two masked frames. `first`, `last`: the only frames to write, both included. All of it is checked
     before any work. `stream`, `white` and `sound` are those of `devos.open_video`.
     Raises a DevosError for whatever the user can mend. However the run ends, what is done stays
@@ -81,6 +83,7 @@ def segment(
     """
     rate = folder_rate(fps, Path(video))
     check_direction(direction)
+    size = parse_size(size) if isinstance(size, str) else size
     settings = {
         "size": size, "memory_every": memory_every, "bank": bank, "fine_bank": fine_bank, "focus": focus, "flow": flow,
         "flip": flip, "scales": scales, "runtime": runtime, "precision": precision,
@@ -90,12 +93,19 @@ def segment(
         "resize_masks": resize_masks, "snap_masks": snap_masks, "skip_bad_frames": skip_bad_frames, "overlay": overlay,
         **input_choices(Path(video), Path(masks), stream=stream, white=white, sound=sound),
     }  # fmt: skip
-    return _segment(Path(video), Path(masks), ProjectFolder(out), lambda: chosen_segmenter(model, device, settings),
-                    choices, overwrite, resume, progress or (lambda _: None))  # fmt: skip
+
+    def load_segmenter(given: GivenMasks, frame: FrameSize) -> Segmenter:
+        if size == AUTO:
+            settings["size"] = choose_size(largest_areas(given.areas.values()), frame)
+        return chosen_segmenter(model, device, settings)
+
+    return _segment(Path(video), Path(masks), ProjectFolder(out), load_segmenter, choices, overwrite, resume,
+                    size == AUTO, progress or (lambda _: None))  # fmt: skip
 
 
-def _segment(video: Path, masks: Path, folder: ProjectFolder, load_segmenter: Callable[[], Segmenter],
-             choices: dict[str, Any], overwrite: bool, resume: bool,
+def _segment(video: Path, masks: Path, folder: ProjectFolder,
+             load_segmenter: Callable[[GivenMasks, FrameSize], Segmenter],
+             choices: dict[str, Any], overwrite: bool, resume: bool, auto_size: bool,
              progress: Callable[[Progress], None]) -> RunSummary:  # fmt: skip
     clock, skipped, first, last = Clock(), list[Skipped](), choices["first"], choices["last"]
     with open_input(video, choices, lambda name, reason: skipped.append(Skipped(name, reason))) as reader:
@@ -103,7 +113,7 @@ def _segment(video: Path, masks: Path, folder: ProjectFolder, load_segmenter: Ca
             check_range(reader, first, last)
             given = read_masks(masks, reader, resize=choices["resize_masks"], snap=choices["snap_masks"])
         with clock.part("load"):
-            segmenter = load_segmenter()
+            segmenter = load_segmenter(given, reader.size)
         resume = resume and folder.exists  # cut off before anything was begun, it begins
         if not resume:
             check_output(folder.path, overwrite=overwrite)
@@ -119,7 +129,8 @@ def _segment(video: Path, masks: Path, folder: ProjectFolder, load_segmenter: Ca
                 prepare_output(folder.path, overwrite=overwrite, inputs=(video, masks))
                 step = _begin(folder, record, given, said)
             work = Work(folder, step, reader, segmenter, clock, choices["overlay"], skipped)
-            return drained(run_step(work, progress, given_notes(given, reader, segmenter, choices["direction"])))
+            notes = given_notes(given, reader, segmenter, choices["direction"], auto_size)
+            return drained(run_step(work, progress, notes))
 
 
 def drained(run: Generator[MaskFrame, None, _Summary]) -> _Summary:
@@ -175,11 +186,12 @@ def project_record(reader: VideoReader, segmenter: Segmenter, choices: dict[str,
     return ProjectRecord(VideoFacts.of(reader), model, settings, choices, segmenter.device.type, versions()["devos"])
 
 
-def given_notes(given: GivenMasks, reader: VideoReader, segmenter: Segmenter, direction: str) -> list[str]:
+def given_notes(given: GivenMasks, reader: VideoReader, segmenter: Segmenter, direction: str,
+                auto_size: bool = False) -> list[str]:  # fmt: skip
     """What is to be told of the masks that were given."""
     from devos.pipeline.notes import small_objects
 
-    notes = [*given.notes, *small_objects(given, reader.size, segmenter.settings.size)]
+    notes = [*given.notes, *small_objects(given, reader.size, segmenter.settings.size, auto_size)]
     if (start := min(given)) > 0 and direction == FORWARD:
         notes.append(f"frames {frame_label(reader, 0)} to {frame_label(reader, start - 1)} come before the first mask; "
                      "their masks are empty")  # fmt: skip
