@@ -3,8 +3,10 @@
     python benchmarks/app.py bunny=CLIP.mp4 hd=HD.mp4 long=LONG.mp4 --click 0.4,0.5
 
 For each video: from asking for the page to its first picture, from a click to the mask (the first on a frame, later
-ones), from a jump on the timeline to the picture (a near frame, a far one), and from Stop until it has stopped.
-Medians and 95th percentiles in milliseconds, as JSON. `--made N WxH` makes a video of N frames first.
+ones), from a jump on the timeline to the picture (a near frame, a far one; and from letting go after a drag), and from
+Stop until it has stopped. Of a large video the small copy of a frame may be seen first: then "seen" is that, "true" the
+frame itself. Medians and 95th percentiles in milliseconds, and the server's memory, as JSON. `--made N WxH` makes a
+video of N frames first; `--out FOLDER` keeps the projects and, with them, the small copies.
 """
 
 from __future__ import annotations
@@ -76,17 +78,65 @@ def waited(page: Page, act: Callable[[], Any], until: str, argument: Any = None)
     return time.perf_counter() - begun
 
 
-def measure(page: Page, address: str, at: tuple[float, float], times: int) -> dict[str, Any]:
+JUMP = """async frame => {
+    const begun = performance.now(), shown = document.getElementById("view").dataset;
+    if (frame === null) { frame = devosPage.frame; } else devosPage.seek(frame);
+    let seen = 0;
+    return new Promise(done => {
+        const look = () => {
+            const now = performance.now() - begun, isTrue = shown.shown.startsWith(`${frame}/`);
+            if (!seen && (isTrue || shown.small === String(frame))) seen = now;
+            if (isTrue) done([seen, now]); else requestAnimationFrame(look);
+        };
+        look();
+    });
+}"""
+
+
+def drag(page: Page, to: float, rng: random.Random) -> tuple[float, float]:
+    """Seconds from the last move of a drag along the whole timeline until its frame is seen, and until it is the true
+    one; the button stays down.
+    """
+    box = page.locator("#timeline").bounding_box()
+    assert box is not None
+    left, right, y = box["x"] + 112, box["x"] + box["width"] - 2, box["y"] + box["height"] - 8
+    page.mouse.move(rng.uniform(left, right), y)
+    page.mouse.down()
+    page.mouse.move(left + to * (right - left), y, steps=25)
+    seen, true = page.evaluate(JUMP, None)
+    page.mouse.up()
+    return seen / 1000, true / 1000
+
+
+def resident(process: int, what: str = "VmRSS") -> int | None:
+    """Megabytes that a process holds, where the system tells."""
+    status = Path(f"/proc/{process}/status")
+    found = re.search(rf"{what}:\s+(\d+)", status.read_text()) if status.exists() else None
+    return int(found.group(1)) >> 10 if found else None
+
+
+def measure(page: Page, address: str, at: tuple[float, float], times: int,
+            memory: Callable[[], int | None]) -> dict[str, Any]:  # fmt: skip
     """All of it for one video."""
     rng, found = random.Random(0), {}
     shown = "() => document.getElementById('view').dataset.shown"
-    found["open to first picture"] = ms([waited(page, lambda: page.goto(address), shown)])
+    waits = [waited(page, lambda: page.goto(address), shown)]
+    found["memory once open, MB"] = memory()
+    for _ in range(4):
+        page.wait_for_timeout(300)
+        page.goto("about:blank")
+        waits.append(waited(page, lambda: page.goto(address), shown))
+    found["open to first picture"] = ms(waits)
     page.wait_for_timeout(1500)
+    found["frames in the small copy"] = page.evaluate("devosPage.state.proxied")
     last, width, height = page.evaluate("[devosPage.last, devosPage.view.size.width, devosPage.view.size.height]")
-    other = "frame => document.getElementById('view').dataset.shown.startsWith(`${frame}/`)"
 
-    def jump(frame: int) -> float:
-        return waited(page, lambda: page.evaluate("frame => devosPage.seek(frame)", frame), other, frame)
+    def jump(frame: int) -> tuple[float, float]:
+        seen, true = page.evaluate(JUMP, frame)
+        return seen / 1000, true / 1000
+
+    def both(name: str, times: list[tuple[float, float]]) -> None:
+        found[f"{name}, seen"], found[f"{name}, true"] = (ms(list(one)) for one in zip(*times, strict=True))
 
     near, far, frame = [], [], 0
     for _ in range(times):
@@ -95,7 +145,10 @@ def measure(page: Page, address: str, at: tuple[float, float], times: int) -> di
     for _ in range(times):
         frame = rng.randrange(last + 1)
         far.append(jump(frame))
-    found["jump to a near frame"], found["jump to a far frame"] = ms(near), ms(far)
+    both("jump to a near frame", near)
+    both("jump to a far frame", far)
+    both("drag along the timeline and rest", [drag(page, rng.uniform(0.1, 0.9), rng) for _ in range(times // 2)])
+    found["memory after the jumps, MB"] = memory()
 
     first, later = [], []
     for frame in [round(last * k / 8) for k in range(6)]:
@@ -129,6 +182,7 @@ def main() -> None:
     parser.add_argument("--click", default="0.4,0.55", help="where to click, as parts of width and height")
     parser.add_argument("--times", type=int, default=30)
     parser.add_argument("--size", type=int, default=384)
+    parser.add_argument("--out", type=Path, help="Folder for the projects.")
     options = parser.parse_args()
     x, y = map(float, options.click.split(","))
     videos = dict(one.split("=", 1) for one in options.videos)
@@ -138,14 +192,12 @@ def main() -> None:
             make_video(path, int(count), *map(int, size.split("x")))
             videos[path.stem] = str(path)
         for name, path in videos.items():
-            process, address, seconds = start(Path(path), Path(folder) / f"{name}-out", options.size)
+            process, address, seconds = start(Path(path), (options.out or Path(folder)) / f"{name}-out", options.size)
             browser = tools.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
             page = browser.new_page(viewport={"width": 1280, "height": 720})
-            found = {"start of the server": ms([seconds]), **measure(page, address, (x, y), options.times)}
-            memory = Path(f"/proc/{process.pid}/status")
-            if memory.exists():
-                peak = re.search(r"VmHWM:\s+(\d+)", memory.read_text())
-                found["peak memory of the server, MB"] = int(peak.group(1)) >> 10 if peak else None
+            found = {"start of the server": ms([seconds]),
+                     **measure(page, address, (x, y), options.times, lambda p=process.pid: resident(p))}  # fmt: skip
+            found["peak memory of the server, MB"] = resident(process.pid, "VmHWM")
             print(json.dumps({name: found}, indent=1), flush=True)
             browser.close()
             process.terminate()

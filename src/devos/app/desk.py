@@ -10,12 +10,14 @@ from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from pathlib import Path
 from threading import Lock as Mutex
+from threading import Thread
 from typing import TypeVar
 
 import numpy as np
 from jaxtyping import UInt16
 
 from devos.app import exporting, telling
+from devos.app.bounded import Bounded
 from devos.app.known import Known
 from devos.app.marking import Marking
 from devos.app.messages import (
@@ -29,6 +31,7 @@ from devos.app.messages import (
     Lock,
     MaskMessage,
     Move,
+    Proxied,
     Remove,
     Rename,
     State,
@@ -36,6 +39,7 @@ from devos.app.messages import (
 )
 from devos.app.news import News
 from devos.app.pictures import Pictures
+from devos.app.proxy import Proxy
 from devos.app.worker import Worker
 from devos.engine.marker import Marker
 from devos.errors import DevosError, OptionError
@@ -59,7 +63,8 @@ class Desk:
         self.key, self.project = key, project
         self.news = News()
         self._stack = ExitStack()
-        self.pictures = Pictures(self._stack.enter_context(project.video()))
+        self.proxy = Proxy(project.folder.inner / "proxy")
+        self.pictures = Pictures(self._stack.enter_context(project.video_open()), self.proxy.give_way)
         self._marking = Marking(self.pictures, marker)
         self._mutex = Mutex()
         self._revision = time.time_ns() // 1_000_000
@@ -68,9 +73,11 @@ class Desk:
         self._last_follow: Follow | None = None
         self._notes: list[str] = []
         self._seen: object = None
-        self.cuts: list[int] = []
+        self._pngs: Bounded[np.ndarray] = Bounded()
         self._read()
         self._worker = Worker(f"devos app {key}", self._look_for_others)
+        Thread(target=self.pictures.prepare, daemon=True, name="devos app key frames").start()
+        self.proxy.begin(self.pictures.reader.path, project.record.choices, self._tell_proxy)
 
     # what it is
 
@@ -79,7 +86,7 @@ class Desk:
         """The whole of it, for the page."""
         with self._mutex:
             return telling.state(self.key, self.project, self._known, self._look_at, self._names, self._revision,
-                                 self.num_frames, self.cuts, self._busy, self._notes)  # fmt: skip
+                                 self.num_frames, self.proxy, self._busy, self._notes)  # fmt: skip
 
     @property
     def num_frames(self) -> int:
@@ -97,10 +104,10 @@ class Desk:
         if self.pictures.end is not None and frame >= self.pictures.end:
             raise IndexError(frame)
         with self._mutex:
-            known, live = self._known, frame in self._live
+            known, live, revision = self._known, frame in self._live, self._revision
         labels = known.before(frame) if before else self._labels(known, frame, live)
         name = known.name_of(frame) or telling.frame_label(self.pictures.reader, frame)
-        return telling.mask(known, frame, name, labels)
+        return telling.mask(known, frame, name, labels, revision)
 
     def _labels(self, known: Known, frame: int, live: bool) -> UInt16[np.ndarray, "h w"]:
         if not live:
@@ -115,10 +122,11 @@ class Desk:
         def job() -> MaskMessage:
             labels, source = self._marking.apply(edit, self._known)
             self.project.annotate(edit.frame, labels, objects=[edit.object], source=source)
-            self._changed()
+            self._read_steps()
             return self.mask(edit.frame)
 
-        return self._worker.submit(job)
+        self.proxy.give_way()
+        return self._worker.submit(job, after=self._tell_steps)
 
     def give(self, frame: int, png: Path, name: str) -> Future[MaskMessage]:
         """A mask PNG for a frame, as `devos segment` takes it."""
@@ -191,6 +199,7 @@ class Desk:
     def close(self) -> None:
         """End what is on its way, keep it, and let go of the video."""
         self._worker.close()
+        self.proxy.close()
         self.pictures.close()
         self._stack.close()
 
@@ -253,6 +262,21 @@ class Desk:
         end = self.num_frames - 1
         return sum((end if one.last is None else one.last) - one.first + 1 for one in plan.passes)
 
+    def _read_steps(self) -> None:
+        """Take note of a step that changed no result: as much as an answer needs, the rest when it was given."""
+        known = Known.read(self.project.folder, self.pictures.reader.size, self._pngs)
+        with self._mutex:
+            self._known = known
+            self._live = {}
+            self._revision += 1
+
+    def _tell_steps(self) -> None:
+        """The rest."""
+        look_at = frames_to_look_at(self.project)
+        with self._mutex:
+            self._look_at, self._notes, self._seen = look_at, [], self._signature()
+        self.news.tell("state", self.state)
+
     def _changed(self, notes: list[str] | tuple[str, ...] = ()) -> None:
         """Read the project again, and tell."""
         self._notes = list(notes)
@@ -261,7 +285,7 @@ class Desk:
 
     def _read(self) -> None:
         folder = self.project.folder
-        known = Known.read(folder, self.pictures.reader.size)
+        known = Known.read(folder, self.pictures.reader.size, self._pngs)
         look_at, names = frames_to_look_at(self.project), read_names(folder)
         with self._mutex:
             self._known, self._look_at, self._names = known, look_at, names
@@ -273,6 +297,10 @@ class Desk:
         """Another one where another process has changed the project."""
         folder = self.project.folder.history.folder
         return sorted((path.name, path.stat().st_mtime_ns) for path in folder.iterdir())
+
+    def _tell_proxy(self) -> None:
+        """The small copy has grown; where it shows how long the video is, that is told too."""
+        self.news.tell("proxy", Proxied(self.proxy.num_frames, self.proxy.cuts))
 
     def _look_for_others(self) -> None:
         if self._signature() != self._seen:

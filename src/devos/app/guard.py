@@ -12,8 +12,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MOST_JSON = 1 << 20
-MOST_UPLOAD = 64 << 20
+MOST_VIDEO = 16 << 30
+_MOST = {"application/json": 1 << 20, "image/png": 64 << 20}
+"""Bytes of a request, by what it says it is."""
+_UPLOAD = "/api/upload"
+"""The one address that takes videos, as plain bytes."""
 _COOKIE = "devos-token"
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 _POLICY = ("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
@@ -122,12 +125,12 @@ def _limited(scope: Scope, headers: Headers, receive: Receive) -> Receive:
     """The request's body, cut off where it is too much. RefusedError at once if it says so itself."""
     if scope["method"] not in ("GET", "HEAD", "POST"):
         raise RefusedError(405, "GET or POST")
-    is_upload = headers.get("content-type", "").split(";")[0].strip() == "image/png"
-    most = MOST_UPLOAD if is_upload else MOST_JSON
-    if scope["method"] == "POST":
-        kind = headers.get("content-type", "").split(";")[0].strip()
-        if kind not in ("application/json", "image/png"):
-            raise RefusedError(415, "application/json or image/png")
+    kind = headers.get("content-type", "").split(";")[0].strip()
+    most = _MOST.get(kind, _MOST["application/json"])
+    if scope["path"] == _UPLOAD and kind == "application/octet-stream":
+        most = MOST_VIDEO
+    elif scope["method"] == "POST" and kind not in _MOST:
+        raise RefusedError(415, " or ".join(_MOST))
     declared = headers.get("content-length", "0")
     if not declared.isdecimal() or len(declared) > 15:
         raise RefusedError(400, "a length that is none")

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt16
+from jaxtyping import Bool, UInt16
 
+from devos.app.bounded import Bounded
 from devos.frames import FrameSize
 from devos.io.labels import read_label_png
 from devos.pipeline.plan import Plan
 from devos.project.folder import ProjectFolder
 from devos.project.history import Annotation, Locks, Step
 from devos.project.results import FrameResult, ResultTable
+
+
+def among(labels: UInt16[np.ndarray, "h w"], objects: Collection[int]) -> Bool[np.ndarray, "h w"]:
+    """Where one of some objects is; `np.isin`, many times as quick for the few that there are."""
+    found = np.zeros(labels.shape, bool)
+    for object_id in objects:
+        found |= labels == object_id
+    return found
+
 
 Said = tuple[int, Annotation]
 """The step in which something was said, and what."""
@@ -31,18 +43,16 @@ class Known:
     results: ResultTable
     changed: dict[int, set[int]]
     """The frames that each step changed."""
+    pngs: Bounded[np.ndarray]
 
     @staticmethod
-    def read(folder: ProjectFolder, size: FrameSize) -> Known:
-        """As it is now."""
+    def read(folder: ProjectFolder, size: FrameSize, pngs: Bounded[np.ndarray]) -> Known:
+        """As it is now. `pngs`: keeps masks from one reading to the next."""
         history = folder.history
-        head, results, changed = history.head, ResultTable(), {}
-        for number in range(1, head + 1):
-            changes = history.changes(number)
-            changed[number] = {index for index, _ in changes}
-            results = results.with_changes(changes) if changes else results
+        head = history.head
+        changed = {number: {index for index, _ in history.changes(number)} for number in range(1, head + 1)}
         steps = tuple(history[number] for number in range(1, len(history) + 1))
-        return Known(folder, size, steps, head, results, changed)
+        return Known(folder, size, steps, head, history.results(), changed, pngs)
 
     @property
     def standing(self) -> tuple[Step, ...]:
@@ -93,17 +103,22 @@ class Known:
 
     def labels(self, frame: int) -> UInt16[np.ndarray, "h w"]:
         """What is to be shown on a frame: its result, and over it what was said since."""
-        result = self.results.get(frame)
-        labels = self._stored(result)
-        for number, one in self.said.get(frame, ()):
-            objects = [i for i in one.objects if self._waits(number, frame, i)]
-            if not objects:
-                continue
-            drawn = read_label_png(self.folder.content.path(one.mask))
-            labels[np.isin(labels, objects)] = 0
-            here = np.isin(drawn, objects) & ~np.isin(labels, self.locks.objects)
+        labels = self._stored(self.results.get(frame)).copy()
+        for sha256, objects in self._waiting(frame).items():
+            drawn = self._png(self.folder.content.path(sha256))
+            labels[among(labels, objects)] = 0
+            here = among(drawn, objects) & ~among(labels, self.locks.objects)
             labels[here] = drawn[here]
         return labels
+
+    def _waiting(self, frame: int) -> dict[str, list[int]]:
+        """The masks of what was said last of each object and is not in its result yet, in the order of saying."""
+        last = {i: (number, one) for number, one in self.said.get(frame, ()) for i in one.objects}
+        masks: dict[str, list[int]] = {}
+        for object_id, (number, one) in sorted(last.items(), key=lambda item: item[1][0]):
+            if self._waits(number, frame, object_id):
+                masks.setdefault(one.mask, []).append(object_id)
+        return masks
 
     def before(self, frame: int) -> UInt16[np.ndarray, "h w"]:
         """What the frame showed before what was done to it last."""
@@ -120,7 +135,16 @@ class Known:
     def _stored(self, result: FrameResult | None) -> UInt16[np.ndarray, "h w"]:
         if result is None:
             return np.zeros(self.size, np.uint16)
-        return read_label_png(self.folder.mask_file(result))
+        return self._png(self.folder.mask_file(result), result.mask)
+
+    def _png(self, path: Path, sha256: str = "") -> UInt16[np.ndarray, "h w"]:
+        """A mask's labels, not to be changed; those that were read last are kept by their content."""
+        key = sha256 or path
+        kept = self.pngs.get(key)
+        if kept is None:
+            kept = read_label_png(path)
+            self.pngs.put(key, kept, kept.nbytes)
+        return kept
 
     def _stays(self, number: int, frame: int, object_id: int) -> bool:
         """Whether an object was not taken out of a frame after some step."""

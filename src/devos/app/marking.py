@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, UInt16
 
-from devos.app.known import Known
+from devos.app.known import Known, among
 from devos.app.messages import Box, Clear, Click, Edit
 from devos.app.pictures import Pictures
 from devos.app.strokes import drawn
@@ -54,7 +54,7 @@ class Marking:
             mask, source = self._marked(edit, known, mask)
         else:
             mask, source = drawn(mask, edit), "eraser" if edit.erase else edit.kind
-        mask &= ~np.isin(labels, known.locks.objects)
+        mask &= ~among(labels, known.locks.objects)
         return np.where(mask, edit.object, 0).astype(np.uint16), source
 
     def given(self, frame: int, png: Path, known: Known) -> tuple[UInt16[np.ndarray, "h w"], tuple[str, ...]]:
@@ -62,8 +62,8 @@ class Marking:
         self._pictures.frame(frame)
         masks = read_masks(png, self._pictures.reader)
         labels = masks[0].copy()
-        labels[np.isin(known.labels(frame), known.locks.objects)] = 0
-        labels[np.isin(labels, known.locks.objects)] = 0
+        labels[among(known.labels(frame), known.locks.objects)] = 0
+        labels[among(labels, known.locks.objects)] = 0
         if not labels.any():
             raise MaskError("the mask marks no object that is not locked")
         return labels, masks.notes

@@ -257,6 +257,8 @@ class State:
     num_results: int
     cuts: list[int]
     """Frames with which a new shot begins, as far as the video was looked through."""
+    proxied: int
+    """How many frames the small copy holds."""
     busy: Busy | None
     notes: list[str]
     command: str
@@ -277,6 +279,8 @@ class MaskMessage:
     """Clicks that made a mask which still stands: x, y, whether the object is there, its id."""
     version: str
     """Another one where anything above is another."""
+    revision: int
+    """Of the project."""
 
 
 @dataclass(frozen=True)
@@ -286,6 +290,14 @@ class Timeline:
     revision: int
     num_frames: int
     rows: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Proxied:
+    """The small copy has grown: how many frames it holds, and the cuts that were found."""
+
+    frames: int
+    cuts: list[int]
 
 
 @dataclass(frozen=True)
@@ -313,10 +325,19 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Opened:
+    """A project that is open."""
+
+    key: str
+    video: str
+    path: str
+
+
+@dataclass(frozen=True)
 class Place:
     """What is open, and what can be."""
 
-    open: list[str]
-    """Keys of open projects."""
+    open: list[Opened]
     candidates: list[Candidate]
-    demo: bool
+    base: str
+    """The folder to which videos are sent, and in which new projects begin."""

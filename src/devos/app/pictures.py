@@ -2,59 +2,34 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from threading import RLock
-from typing import Generic, TypeVar
 
 import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-from devos.errors import VideoError
+from devos.app.bounded import MOST_BYTES, Bounded
+from devos.errors import DevosError, VideoError
 from devos.frames import Frame
 from devos.io import VideoReader
 
 WIDTHS = (240, 480, 960, 1920)
 """What a picture may be made smaller to; the page asks for one of them, or for all pixels."""
-_MOST_BYTES = 64 << 20
+THUMB = 160
+"""Width of the pictures along the timeline."""
 _QUALITY = 88
 _NEAR = 24
 """A frame that lies so few beyond the last one is come to by going on."""
-
-_Value = TypeVar("_Value")
-
-
-class Bounded(Generic[_Value]):
-    """What was used last, as many bytes of it as are allowed."""
-
-    def __init__(self, most: int = _MOST_BYTES) -> None:
-        self._most, self._held = most, 0
-        self._items: OrderedDict[object, tuple[_Value, int]] = OrderedDict()
-
-    def get(self, key: object) -> _Value | None:
-        """What is kept under a key, if it still is."""
-        if key not in self._items:
-            return None
-        self._items.move_to_end(key)
-        return self._items[key][0]
-
-    def put(self, key: object, value: _Value, size: int) -> None:
-        """Keep something."""
-        if key in self._items:
-            self._held -= self._items.pop(key)[1]
-        self._items[key] = (value, size)
-        self._held += size
-        while self._held > self._most and len(self._items) > 1:
-            self._held -= self._items.popitem(last=False)[1][1]
 
 
 class Pictures:
     """One reader for however many ask; they wait for each other."""
 
-    def __init__(self, reader: VideoReader) -> None:
-        self.reader = reader
+    def __init__(self, reader: VideoReader, decodes: Callable[[], None] = lambda: None) -> None:
+        """`decodes` is called whenever somebody waits for a frame."""
+        self.reader, self._decodes = reader, decodes
         self._lock = RLock()
         self._frames: Bounded[Frame] = Bounded()
         self._jpegs: Bounded[bytes] = Bounded()
@@ -70,6 +45,7 @@ class Pictures:
                 return kept
             if index < 0 or (self.end is not None and index >= self.end):
                 raise IndexError(index)
+            self._decodes()
             found = self._go_on(index)
             if found is None:
                 raise IndexError(index)
@@ -78,13 +54,16 @@ class Pictures:
     def jpeg(self, index: int, width: int | None) -> bytes:
         """A frame as JPEG, at most so wide."""
         key = (index, width)
-        with self._lock:
-            kept = self._jpegs.get(key)
+        kept = self._jpegs.get(key)
         if kept is None:
             kept = encoded(self.frame(index).rgb, width)
-            with self._lock:
-                self._jpegs.put(key, kept, len(kept))
+            self._jpegs.put(key, kept, len(kept))
         return kept
+
+    def prepare(self) -> None:
+        """Find out where decoding can begin, so that the first jump need not."""
+        with suppress(DevosError, OSError):
+            self.reader.key_frame_before(0)
 
     def close(self) -> None:
         """Close the video."""
@@ -96,7 +75,7 @@ class Pictures:
     def _go_on(self, index: int) -> Frame | None:
         """Decode up to a frame, keeping what comes by; a little before it where one goes back."""
         if self._coming is None or not self._next <= index < self._next + _NEAR:
-            start = index
+            start = max(0, index - 1)  # the frame before comes by anyway, and is looked at next as often as not
             if 0 <= self._next - index <= _NEAR:  # step by step backwards
                 start = max(0, index - self._most_before())
             if self._coming is not None:
@@ -117,7 +96,7 @@ class Pictures:
 
     def _most_before(self) -> int:
         size = self.reader.size
-        return max(0, min(12, _MOST_BYTES // 2 // (3 * size.height * size.width) - 1))
+        return max(0, min(12, MOST_BYTES // 2 // (3 * size.height * size.width) - 1))
 
 
 def encoded(rgb: UInt8[np.ndarray, "h w 3"], width: int | None) -> bytes:
@@ -130,3 +109,9 @@ def encoded(rgb: UInt8[np.ndarray, "h w 3"], width: int | None) -> bytes:
         if done:
             return bytes(data)
     raise VideoError("a frame could not be made a JPEG; it is larger than JPEG allows")
+
+
+def smaller(jpeg: bytes, width: int) -> bytes:
+    """A JPEG made smaller."""
+    bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_REDUCED_COLOR_2)
+    return encoded(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), width)

@@ -19,7 +19,7 @@ from devos.io.files import PROJECT_FOLDER
 from devos.io.pictures import list_pictures
 from devos.pipeline.project import Project
 
-_VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".mts", ".mxf", ".ogv", ".gif"}
+VIDEOS = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".mpg", ".mpeg", ".mts", ".mxf", ".ogv", ".gif"}
 _MOST_CANDIDATES = 500
 _DEPTH = 3
 
@@ -61,11 +61,15 @@ class Place:
         """A path as a person gives it, from the first root unless it is whole; InputError unless it lies in a root."""
         if "\0" in text:
             raise InputError("a path without the character 0, please")
-        base = self.roots[0] if self.roots else Path.cwd()
-        path = (base / text).resolve()
+        path = (self.base / text).resolve()
         if not any(path == root or root in path.parents for root in self.roots):
             raise InputError(f"{text}: lies outside of what this server was given; start it with --root FOLDER")
         return path
+
+    @property
+    def base(self) -> Path:
+        """Where new projects and videos go."""
+        return self.roots[0] if self.roots else Path.cwd()
 
     def candidates(self) -> list[Candidate]:
         """What can be opened, some hundreds at most."""
@@ -82,7 +86,7 @@ class Place:
     def _project(self, path: Path, out: Path | None) -> Project:
         if is_project(path):
             return Project.open(path)
-        folder = out if out is not None else (self.roots[0] if self.roots else Path.cwd()) / f"{path.stem}-devos"
+        folder = out if out is not None else self.base / f"{path.stem}-devos"
         if is_project(folder):
             return Project.open(folder, video=path)
         return Project.create(folder, path, overlay=False, **self._settings)
@@ -110,7 +114,7 @@ def _search(folder: Path, depth: int) -> Iterator[Candidate]:
     except OSError:
         return
     for entry in entries:
-        if entry.is_file() and entry.suffix.lower() in _VIDEOS:
+        if entry.is_file() and entry.suffix.lower() in VIDEOS:
             yield Candidate(str(entry), "video")
         elif entry.is_dir() and not entry.is_symlink() and depth:
             yield from _search(entry, depth - 1)

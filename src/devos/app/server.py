@@ -28,12 +28,14 @@ from devos.app.desk import ConflictError, Desk
 from devos.app.exporting import DOWNLOADS
 from devos.app.guard import Guard, RefusedError
 from devos.app.news import as_event
-from devos.app.pictures import WIDTHS
+from devos.app.pictures import THUMB, WIDTHS, smaller
 from devos.app.place import Place
+from devos.app.uploads import receive
 from devos.errors import DevosError
 from devos.pipeline.demo import demo_clip
 
 _STATIC = Path(__file__).parent / "static"
+_KEPT = {"Cache-Control": "private, max-age=3600"}
 _Message = TypeVar("_Message")
 _Handler = Callable[[Request], Awaitable[Response]]
 
@@ -66,11 +68,14 @@ def _routes() -> list[Route | Mount]:
         Route("/api/place", _place),
         Route("/api/open", _open, methods=["POST"]),
         Route("/api/demo", _demo, methods=["POST"]),
+        Route("/api/upload", _upload, methods=["POST"]),
         Mount("/api/p/{key}", routes=[
             Route("/state", _state),
             Route("/events", _events),
             Route("/timeline", _timeline),
             Route("/frame/{index:int}", _frame),
+            Route("/small/{index:int}", _small),
+            Route("/thumb/{index:int}", _thumb),
             Route("/mask/{index:int}", _mask),
             Route("/mask/{index:int}", _give, methods=["POST"]),
             Route("/download/{name}", _download),
@@ -128,7 +133,9 @@ async def _page(request: Request) -> Response:
 async def _place(request: Request) -> Response:
     place: Place = request.app.state.place
     candidates = await run_in_threadpool(place.candidates)
-    return JSONResponse(asdict(messages.Place(list(place.desks), candidates, True)))
+    desks = [messages.Opened(key, desk.project.record.video.path, str(desk.project.folder.path))
+             for key, desk in list(place.desks.items())]  # fmt: skip
+    return JSONResponse(asdict(messages.Place(desks, candidates, str(place.base))))
 
 
 async def _open(request: Request) -> Response:
@@ -139,6 +146,16 @@ async def _open(request: Request) -> Response:
 
 async def _demo(request: Request) -> Response:
     desk = await run_in_threadpool(request.app.state.place.open, demo_clip()[0])
+    return JSONResponse({"key": desk.key})
+
+
+async def _upload(request: Request) -> Response:
+    """A video, streamed to the disk, and opened."""
+    place: Place = request.app.state.place
+    declared = request.headers.get("content-length")
+    path = await receive(place.base, request.query_params.get("name", ""), (declared and int(declared)) or None,
+                         request.stream())  # fmt: skip
+    desk = await run_in_threadpool(place.open, path)
     return JSONResponse({"key": desk.key})
 
 
@@ -162,7 +179,29 @@ async def _frame(request: Request) -> Response:
         raise HTTPException(400, f"w is one of {', '.join(map(str, WIDTHS))}")
     width = None if wanted is None else int(wanted)
     jpeg = await run_in_threadpool(desk.pictures.jpeg, request.path_params["index"], width)
-    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+    return _jpeg_or_nothing(jpeg)
+
+
+async def _small(request: Request) -> Response:
+    """A frame of the small copy; nothing (204) while it is not there."""
+    return _jpeg_or_nothing(await run_in_threadpool(_desk(request).proxy.jpeg, request.path_params["index"]))
+
+
+async def _thumb(request: Request) -> Response:
+    """The nearest frame of the small copy, very small; nothing while there is none."""
+    desk, index = _desk(request), request.path_params["index"]
+
+    def made() -> tuple[int | None, bytes | None]:
+        nearest = desk.proxy.nearest(index)
+        small = None if nearest is None else desk.proxy.jpeg(nearest)
+        return nearest, None if small is None else smaller(small, THUMB)
+
+    nearest, jpeg = await run_in_threadpool(made)
+    return _jpeg_or_nothing(jpeg, {"Frame": str(nearest)})
+
+
+def _jpeg_or_nothing(jpeg: bytes | None, headers: dict[str, str] = _KEPT) -> Response:
+    return Response(status_code=204) if jpeg is None else Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
 async def _mask(request: Request) -> Response:

@@ -24,6 +24,7 @@ from devos.app.messages import (
     VideoInfo,
     Waiting,
 )
+from devos.app.proxy import Proxy
 from devos.app.strokes import to_runs
 from devos.frames import MaskFrame
 from devos.io.drawing import colour_of
@@ -41,7 +42,7 @@ _WORDS = {"annotate": "mark", "check": "looks right", "follow": "follow", "remov
 
 
 def state(key: str, project: Project, known: Known, look_at: Sequence[ToLookAt], names: Mapping[int, str],
-          revision: int, num_frames: int, cuts: list[int], busy: Busy | None, notes: list[str]) -> State:  # fmt: skip
+          revision: int, num_frames: int, proxy: Proxy, busy: Busy | None, notes: list[str]) -> State:  # fmt: skip
     """The whole of it."""
     video = project.record.video
     rate = project.record.choices.get("fps") or video.fps
@@ -69,7 +70,8 @@ def state(key: str, project: Project, known: Known, look_at: Sequence[ToLookAt],
                  for s in sorted({s for one in project.todo().passes for s in one.spans}, key=str)],
         locked_frames=list(known.locks.frames),
         num_results=len(known.results),
-        cuts=cuts,
+        cuts=proxy.cuts,
+        proxied=proxy.num_frames,
         busy=busy,
         notes=notes,
         command=command(project),
@@ -100,13 +102,13 @@ def scores(masks: MaskFrame) -> dict[str, int]:
     return {str(s.object_id): _byte(s.confidence) if s.object_id in seen else _NOT_SEEN for s in masks.scores}
 
 
-def mask(known: Known, frame: int, name: str, labels: UInt16[np.ndarray, "h w"]) -> MaskMessage:
+def mask(known: Known, frame: int, name: str, labels: UInt16[np.ndarray, "h w"], revision: int) -> MaskMessage:
     """What is where on a frame."""
     clicks = [(x, y, is_object, i) for i in known.object_ids for x, y, is_object in clicks_of(known, frame, i)]
     runs = to_runs(labels)
     version = f"{zlib.crc32(np.array(runs, np.int64).tobytes()):08x}{len(clicks)}"
     height, width = labels.shape
-    return MaskMessage(frame, name, width, height, runs, clicks, version)
+    return MaskMessage(frame, name, width, height, runs, clicks, version, revision)
 
 
 def _byte(confidence: float) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -23,8 +25,11 @@ class Worker:
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def submit(self, job: Callable[[], _Answer], *, interrupts: bool = True) -> Future[_Answer]:
-        """Have something done; `interrupts`: a long job that was given before gives way to it."""
+    def submit(self, job: Callable[[], _Answer], *, interrupts: bool = True,
+               after: Callable[[], None] = lambda: None) -> Future[_Answer]:  # fmt: skip
+        """Have something done; `interrupts`: a long job that was given before gives way to it. `after` is done when the
+        answer was given, if it was no error, and before any other job.
+        """
         answer: Future[_Answer] = Future()
         if interrupts:
             self.stop()
@@ -36,8 +41,12 @@ class Worker:
                 return
             try:
                 answer.set_result(job())
+                after()
             except BaseException as error:
-                answer.set_exception(error)
+                if answer.done():
+                    traceback.print_exc(file=sys.stderr)
+                else:
+                    answer.set_exception(error)
 
         self._jobs.put(run)
         return answer

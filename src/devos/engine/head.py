@@ -60,7 +60,7 @@ class HeadModel:
             seen = self._see(near.of(look.rgb), _close_size(near.size))
             logits[:] = np.minimum(logits, _BEYOND)
             near.of(logits)[:] = self._ask(seen, near, clicks, box, found)
-        probability: np.ndarray = 1 / (1 + np.exp(-logits))
+        probability: np.ndarray = torch.from_numpy(logits).sigmoid().numpy()
         return probability
 
     def _see(self, rgb: UInt8[np.ndarray, "h w 3"], size: FrameSize) -> Seen:

@@ -145,17 +145,25 @@ def asked_for(answer: Bool[np.ndarray, "h w"], clicks: Sequence[Click],
 
     What looks like the object but lies apart from it is mostly another one of its kind.
     """
-    num_parts, parts = cv2.connectedComponents(answer.view(np.uint8), connectivity=8)
+    left, top, width, height = cv2.boundingRect(answer.view(np.uint8))
+    inside = slice(top, top + height), slice(left, left + width)
+    num_parts, parts = cv2.connectedComponents(answer[inside].view(np.uint8), connectivity=8)
     if num_parts <= 2:  # with the background; the usual case, and the quick one
         return answer
     kept = np.zeros(num_parts, bool)
-    kept[[parts[_pixel(click)] for click in clicks if click.is_object]] = True
+    for click in clicks:
+        row, column = _pixel(click)
+        if click.is_object and 0 <= row - top < height and 0 <= column - left < width:
+            kept[parts[row - top, column - left]] = True
     if before is not None:
         areas = np.bincount(parts.ravel(), minlength=num_parts)
-        kept |= np.bincount(parts[before], minlength=num_parts) > _KNOWN * areas
+        kept |= np.bincount(parts[before[inside]], minlength=num_parts) > _KNOWN * areas
     kept[0] = False
-    found: np.ndarray = kept[parts]
-    return found if kept.any() else answer
+    if not kept.any():
+        return answer
+    found = np.zeros_like(answer)
+    found[inside] = kept[parts]
+    return found
 
 
 def gentle(answer: Bool[np.ndarray, "h w"], before: Bool[np.ndarray, "h w"],

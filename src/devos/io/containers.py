@@ -18,6 +18,7 @@ from devos.io.decoding import Lost, Pictures, SeekError, Shown
 from devos.io.key_pictures import KeyPictures, decode_key_pictures, find_key_pictures
 from devos.io.look import look_of
 from devos.io.orientation import orientation_of
+from devos.io.quick import Spare, quick_pictures
 from devos.io.reader import OnSkip, VideoReader
 from devos.io.sound import sound_source
 from devos.io.streams import (
@@ -60,6 +61,7 @@ class VideoFile(VideoReader):
         self._key_pictures: KeyPictures | None = None
         self._first_pts: int | None = None
         self._picture_bytes = 0
+        self._spare = Spare(path, stream)
         with open_container(path) as container:
             chosen = video_stream(container, path, stream)
             self.stream_index = chosen.index
@@ -74,10 +76,20 @@ class VideoFile(VideoReader):
                 )
         self.size = self._probe_size()
 
+    def close(self) -> None:
+        """Close every file that is open; the reader may be read again."""
+        super().close()
+        self._spare.close()
+
     @property
     def first_pts(self) -> int | None:
         """When the first frame is shown, in ticks; None where the file does not say."""
         return self._first_pts
+
+    def key_frame_before(self, index: int) -> int:
+        """The last frame at or before one from which decoding can begin; the first call goes through the file."""
+        key = self._keys().at_or_before(index)
+        return 0 if key is None else key.index
 
     def _probe_size(self) -> FrameSize:
         """The size of the first frame that decodes: only a decoded frame tells how it is turned."""
@@ -127,6 +139,12 @@ class VideoFile(VideoReader):
         """What is shown from `start` on, each with its index."""
         if stop is not None and start >= stop:
             return
+        if start > 0:
+            for index, picture in self._decode_quickly(start):
+                yield index, picture
+                start = index + 1
+                if stop is not None and start >= stop:
+                    return
         key = self._keys().before(start) if start > 0 else None
         while True:
             with open_container(self.path) as container, suppress(SeekError):
@@ -139,6 +157,13 @@ class VideoFile(VideoReader):
                     self._compare_with_header(pictures)
                 return
             key = None if key is None else self._keys().before(key.index - 1)
+
+    def _decode_quickly(self, start: int) -> Generator[tuple[int, Shown], None, None]:
+        """The same until anything is unusual, or nothing where that would be so at once."""
+        times, key = self._keys().times, self._keys().at_or_before(start)
+        if start < len(times) and key is not None:
+            with self._spare.taken() as (container, stream):
+                yield from quick_pictures(container, stream, key, times, start)
 
     def _compare_with_header(self, pictures: Pictures) -> None:
         """Tell where the file has more or fewer frames than its header promises; from now on its own count holds."""

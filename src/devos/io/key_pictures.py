@@ -33,11 +33,18 @@ class KeyPictures:
     """Frames that there should be, lost ones too."""
     first_pts: int | None
     """When the first frame is shown, in ticks; None where the file's times are no guide."""
+    times: tuple[int, ...] = ()
+    """When each frame is shown, in ticks, rising; empty where that is not known without decoding."""
 
     def before(self, index: int) -> Key | None:
         """The last key picture at or before a frame; None where decoding has to begin at the start of the file."""
         place = bisect.bisect_right(self.keys, index, key=lambda key: key.index) - 1
         return self.keys[place] if place > 0 else None
+
+    def at_or_before(self, index: int) -> Key | None:
+        """The last key picture at or before a frame, be it the file's first; None if there is none."""
+        place = bisect.bisect_right(self.keys, index, key=lambda key: key.index) - 1
+        return self.keys[place] if place >= 0 else None
 
     def first_from(self, index: int) -> int | None:
         """The first key picture's index at or after a frame."""
@@ -62,10 +69,11 @@ def find_key_pictures(container: Any, stream: Any, first_pts: int | None) -> Key
             shown.append(packet.pts)
             if packet.is_keyframe and _is_clean(packet, stream):
                 keys.append((packet.pts, packet.pts if packet.dts is None else packet.dts))
-    ranks = {pts: index for index, pts in enumerate(sorted(shown))}
+    times = tuple(sorted(shown))
+    ranks = {pts: index for index, pts in enumerate(times)}
     if len(ranks) != len(shown) or any(late <= early for early, late in pairwise(keys)):
         return None
-    return KeyPictures(tuple(Key(ranks[pts], pts, seek) for pts, seek in keys), len(shown), first_pts)
+    return KeyPictures(tuple(Key(ranks[pts], pts, seek) for pts, seek in keys), len(shown), first_pts, times)
 
 
 def decode_key_pictures(container: Any, stream: Any) -> KeyPictures:

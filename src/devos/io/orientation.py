@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer
 from av.sidedata.sidedata import Type as SideData
 from jaxtyping import UInt8
 
@@ -55,7 +56,8 @@ class Orientation:
 
 def orientation_of(frame: Any) -> Orientation:
     """From the display matrix of a decoded picture: nine numbers, row by row, as (x', y') = (a x + c y, b x + d y)."""
-    for item in frame.side_data:
+    # not frame.side_data: that and the frame hold each other, and hundreds of pictures wait for the collector
+    for item in SideDataContainer(frame):
         if item.type == SideData.DISPLAYMATRIX:
             a, b, _, c, d, *_ = struct.unpack("=9i", bytes(item))
             return from_matrix(a, b, c, d)

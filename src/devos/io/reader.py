@@ -78,6 +78,10 @@ class VideoReader(ABC):
         _check_range(start, stop)
         return self._keep_open(self._read_backwards(start, stop))
 
+    def key_frame_before(self, index: int) -> int:
+        """The last frame at or before one from which decoding can begin: the quickest to be had near there."""
+        return index
+
     def _keep_open(self, frames: Generator[Frame, None, None]) -> Generator[Frame, None, None]:
         self._reading.append(frames)
         num_seen = num_dark = 0

@@ -38,7 +38,9 @@ def annotation_of(folder: ProjectFolder, reader: VideoReader, frame: int, labels
     if not named:
         raise MaskError(f"the mask for frame {name} names no object; paint each with its id")
     refuse_locked(folder, named, (frame,))
-    own = np.where(np.isin(labels, named), labels, 0).astype(np.uint16)
+    own = np.zeros(labels.shape, np.uint16)
+    for object_id in named:
+        own[labels == object_id] = object_id
     return Annotation(frame, name, tuple(named), folder.content.add(label_png(own)), source, first, last)
 
 

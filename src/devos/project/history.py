@@ -123,6 +123,10 @@ class History:
         self.folder = folder
         self._read: dict[int, tuple[tuple[int, ...], list[_Change | Skipped]]] = {}
         """Of each step the lines that were read last, with what told that file from a later one."""
+        self._steps: dict[int, tuple[tuple[int, ...], Step]] = {}
+        """The same of the steps themselves."""
+        self._table: tuple[object, ResultTable] = (None, ResultTable())
+        """The results that were put together last, with the files that they came from."""
 
     @property
     def head(self) -> int:
@@ -155,7 +159,10 @@ class History:
     def __getitem__(self, number: int) -> Step:
         path = self._step_file(number)
         try:
-            return Step.from_json(json.loads(path.read_text(encoding="utf-8")))
+            state = _state(path)
+            if number not in self._steps or self._steps[number][0] != state:
+                self._steps[number] = state, Step.from_json(json.loads(path.read_text(encoding="utf-8")))
+            return self._steps[number][1]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise _damaged(path, error) from error
 
@@ -178,6 +185,7 @@ class History:
 
     def write(self, step: Step) -> None:
         """Write what is known of a step, in place of what was."""
+        self._steps.pop(step.number, None)
         write_json(self._step_file(step.number), asdict(step), durable=True)
 
     def changes(self, number: int) -> list[_Change]:
@@ -191,8 +199,7 @@ class History:
     def _lines(self, number: int) -> list[_Change | Skipped]:
         path = self._frames_file(number)
         try:
-            facts = path.stat()
-            state = facts.st_ino, facts.st_mtime_ns, facts.st_size
+            state = _state(path)
             if number not in self._read or self._read[number][0] != state:
                 self._read[number] = state, list(_parsed(path))
             return self._read[number][1]
@@ -217,7 +224,12 @@ class History:
     def results(self, upto: int | None = None) -> ResultTable:
         """Every frame's result after so many steps; after all that stand unless told."""
         numbers = range(1, (self.head if upto is None else upto) + 1)
-        return ResultTable().with_changes(change for number in numbers for change in self.changes(number))
+        lines = [self._lines(number) for number in numbers]
+        files = [(number, self._read[number][0]) for number, found in zip(numbers, lines, strict=True) if found]
+        if self._table[0] != files:
+            changes = (one for found in lines for one in found if not isinstance(one, Skipped))
+            self._table = files, ResultTable().with_changes(changes)
+        return self._table[1]
 
     def journal(self, number: int) -> Journal:
         """To add to a step's changes, line by line."""
@@ -268,6 +280,12 @@ class Journal:
         """No more is added."""
         with suppress(OSError):
             self._file.close()
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """What tells a file from a later one of its name."""
+    facts = path.stat()
+    return facts.st_ino, facts.st_mtime_ns, facts.st_size
 
 
 def _parsed(path: Path) -> Iterator[_Change | Skipped]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from devos.frames import MaskFrame, ObjectScore
@@ -82,7 +83,11 @@ class ResultTable(Mapping[int, FrameResult]):
         return self.frames[index]
 
     def __iter__(self) -> Any:
-        return iter(sorted(self.frames))
+        return iter(self._order)
+
+    @cached_property
+    def _order(self) -> list[int]:
+        return sorted(self.frames)
 
     def __len__(self) -> int:
         return len(self.frames)

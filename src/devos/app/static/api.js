@@ -37,6 +37,27 @@ export async function upload(path, png) {
   return answer(await reached(fetch(path, { method: "POST", headers: { "Content-Type": "image/png" }, body: png })));
 }
 
+/** Send a video, and have it opened. @param {File} file @param {(share: number) => void} told how much of it has gone @returns {Promise<{key: string}>} */
+export function sendVideo(file, told) {
+  return new Promise((done, fail) => {
+    const request = new XMLHttpRequest(); // fetch does not tell how far it is
+    request.open("POST", `api/upload?name=${encodeURIComponent(file.name)}`);
+    request.setRequestHeader("Content-Type", "application/octet-stream");
+    request.upload.onprogress = (event) => told(event.loaded / Math.max(1, event.total));
+    request.onload = () => {
+      try {
+        const answer = JSON.parse(request.responseText);
+        if (request.status === 200) done(answer);
+        else fail(new Refused(request.status, answer.error));
+      } catch {
+        fail(new Refused(request.status, `the server answered ${request.status}`));
+      }
+    };
+    request.onerror = () => fail(new Refused(0, `${file.name} did not get through: the server refused it, or does not answer`));
+    request.send(file);
+  });
+}
+
 /** @param {Promise<Response>} request */
 async function reached(request) {
   try {

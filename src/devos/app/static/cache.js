@@ -54,7 +54,22 @@ export class FrameCache {
       if (!response.ok) throw new Error(`frame ${frame} cannot be shown: ${(await response.json()).error}`);
       const picture = await createImageBitmap(await response.blob());
       this.pictures.set(key, picture);
-      this.trim(picture);
+      this.trim();
+      return picture;
+    });
+  }
+
+  /** A frame of the small copy of the video; null where that has not come so far. @param {number} frame @returns {Promise<ImageBitmap | null>} */
+  small(frame) {
+    const key = `${frame}/small`;
+    const kept = this.pictures.use(key);
+    if (kept) return Promise.resolve(kept);
+    return this.once(`p${key}`, async () => {
+      const response = await fetch(`${this.desk.base}/small/${frame}`);
+      if (response.status !== 200) return null;
+      const picture = await createImageBitmap(await response.blob());
+      this.pictures.set(key, picture);
+      this.trim();
       return picture;
     });
   }
@@ -106,14 +121,15 @@ export class FrameCache {
     return coming;
   }
 
-  /** @param {ImageBitmap} one */
-  trim(one) {
-    const most = Math.max(4, Math.floor(MOST_PIXELS / (one.width * one.height)));
-    while (this.pictures.size > most) {
-      const oldest = this.pictures.keys().next().value ?? "";
-      const picture = this.pictures.get(oldest);
-      if (picture !== this.shown) picture?.close();
-      this.pictures.delete(oldest);
+  /** Let go of what was used longest ago, while there are too many pixels. */
+  trim() {
+    let pixels = 0;
+    for (const one of this.pictures.values()) pixels += one.width * one.height;
+    for (const [key, picture] of this.pictures) {
+      if (pixels <= MOST_PIXELS || this.pictures.size <= 4) break;
+      pixels -= picture.width * picture.height;
+      this.pictures.delete(key);
+      if (picture !== this.shown) picture.close();
     }
   }
 }

@@ -1,18 +1,21 @@
 // @ts-check
 /** The page: what the server tells, what a person does, and what is seen of it. */
-import { Desk, Refused, get, post, upload } from "./api.js";
+import { Desk, Refused, get, upload } from "./api.js";
 import { FrameCache } from "./cache.js";
 import { icon } from "./icons.js";
 import { explain, listen } from "./keys.js";
 import { decoded } from "./masks.js";
 import { drawDoubts, drawObjects, drawSteps, element, input, make, say } from "./panels.js";
 import { Player } from "./player.js";
+import { choose } from "./start.js";
 import { Timeline } from "./timeline.js";
 import { Pointer, TOOLS } from "./tools.js";
 import { View } from "./view.js";
 /** @import * as M from "./messages" */
 /** @import { Shown } from "./panels.js" */
 
+/** A drag rests when the pointer has not moved for so long. */
+const REST_MS = 70;
 const COLOURS = ["#ff7a18", "#42baff", "#ffde38", "#f06ebe", "#00cd96", "#9678ff", "#f03e3e", "#cdebeb"];
 
 /** @param {unknown} error */
@@ -45,13 +48,15 @@ class Page {
     this.view = new View(/** @type {HTMLCanvasElement} */ (element("view")));
     this.view.size = { width: state.video.width, height: state.video.height };
     this.cache = new FrameCache(this.desk, () => this.view.size);
-    this.timeline = new Timeline(/** @type {HTMLCanvasElement} */ (element("timeline")), (frame) => this.seek(frame));
+    this.timeline = new Timeline(/** @type {HTMLCanvasElement} */ (element("timeline")), (frame) => this.seek(frame), this.desk.base);
     this.pointer = new Pointer(this.view, { target: () => this.target(), send: (edit) => this.edit(edit), say });
     this.player = new Player(this.cache, {
       frame: () => this.frame, last: () => this.last, rate: () => this.state.video.fps,
-      width: () => this.cache.width(Math.min(960, this.width)), go: (frame) => this.go(frame), changed: () => this.drawPlayer(),
+      picture: (frame) => this.quick(frame), go: (frame) => this.go(frame), changed: () => this.drawPlayer(),
     });
     this.showing = 0;
+    /** The frame that was asked for last. @type {Promise<unknown>} */
+    this.asked = Promise.resolve();
     this.timer = 0;
     this.bind();
     this.update(state);
@@ -95,6 +100,7 @@ class Page {
         this.hearState(state);
       },
       busy: (/** @type {M.Busy} */ busy) => { this.busy = busy; this.drawBusy(); },
+      proxy: (/** @type {M.Proxied} */ proxied) => this.hearProxy(proxied),
       frame: (/** @type {M.FrameDone} */ done) => this.hearFrame(done),
       failed: (/** @type {{error: string}} */ failed) => say(failed.error, true),
       error: () => {
@@ -121,6 +127,14 @@ class Page {
     this.cache.forget(done.frame);
     if (this.watches) this.go(done.frame);
     else if (done.frame === this.frame) this.show();
+  }
+
+  /** The small copy of the video has grown. @param {M.Proxied} proxied */
+  hearProxy(proxied) {
+    this.state.proxied = proxied.frames;
+    this.state.cuts = proxied.cuts;
+    this.timeline.loadThumbs();
+    this.timeline.draw();
   }
 
   /** @param {M.State} state */
@@ -216,27 +230,58 @@ class Page {
     this.show();
   }
 
-  /** Bring frame and mask to the screen; while they come the last ones stay, and only the newest wish counts. */
+  /** Whether the small copy is worth a look: frames of other videos come as soon themselves. */
+  get isLarge() {
+    return this.state.video.width > 960;
+  }
+
+  /** A frame as it is soonest to be had. @param {number} frame @returns {Promise<ImageBitmap>} */
+  async quick(frame) {
+    const small = this.isLarge ? await this.cache.small(frame) : null;
+    return small ?? this.cache.picture(frame, this.cache.width(Math.min(960, this.width)));
+  }
+
+  /**
+   * Bring frame and mask to the screen. What is small comes first, where there is a small copy; while a drag goes on,
+   * nothing else. Until then the last frame stays. Only the newest wish counts: one frame at a time is asked for.
+   */
   async show() {
     const wish = ++this.showing, frame = this.frame;
-    const width = this.cache.width(this.player.playing ? Math.min(960, this.width) : this.width);
-    try {
-      const before = this.compares ? this.cache.mask(frame, true) : Promise.resolve(null);
-      const [picture, mask, earlier] = await Promise.all([this.cache.picture(frame, width), this.cache.mask(frame), before]);
-      if (wish !== this.showing) return;
+    clearTimeout(this.timer);
+    const isNewest = () => wish === this.showing;
+    const before = this.compares ? this.cache.mask(frame, true) : Promise.resolve(null);
+    const masks = Promise.all([this.cache.mask(frame), before]);
+    const put = async (/** @type {ImageBitmap} */ picture) => {
+      const [mask, earlier] = await masks;
+      if (!isNewest()) return false;
       this.cache.shown = picture;
       this.view.show(picture, mask, earlier);
       element("name").textContent = Number(mask.name) === frame ? "" : mask.name;
+      return mask;
+    };
+    try {
+      const width = this.cache.width(this.width);
+      if (this.player.playing || (this.isLarge && !this.cache.pictureNow(frame, width))) {
+        const small = this.player.playing ? await this.quick(frame) : await this.cache.small(frame);
+        if (small && isNewest() && (await put(small))) element("view").dataset.small = String(frame);
+        if (this.player.playing) return;
+        if (this.timeline.isDragged) await new Promise((done) => setTimeout(done, REST_MS));
+      }
+      await this.asked.catch(() => undefined);
+      if (!isNewest()) return;
+      const picture = this.cache.picture(frame, width);
+      this.asked = picture;
+      const mask = await put(await picture);
+      if (!mask) return;
       element("view").dataset.shown = `${frame}/${mask.version}`;
       this.prepare(frame);
     } catch (error) {
-      if (wish === this.showing) complain(error);
+      if (isNewest()) complain(error);
     }
   }
 
   /** The neighbours are fetched, and the frame is looked at by what answers clicks. @param {number} frame */
   prepare(frame) {
-    clearTimeout(this.timer);
     this.timer = window.setTimeout(() => {
       if (this.player.playing || this.busy) return;
       for (const other of [frame + 1, frame - 1]) {
@@ -258,6 +303,7 @@ class Page {
     this.drawBusy();
     try {
       const mask = decoded(await this.desk.edit(edit));
+      this.state.revision = Math.max(this.state.revision, mask.revision);
       this.cache.forget(mask.frame);
       this.cache.keep(`${mask.frame}/false`, mask);
       if (mask.frame === this.frame) await this.show();
@@ -515,18 +561,23 @@ class Page {
     for (const name of ["dragover", "dragleave", "drop"]) {
       document.addEventListener(name, (event) => { event.preventDefault(); stage.classList.toggle("drop", name === "dragover"); });
     }
-    document.addEventListener("drop", async (event) => {
+    document.addEventListener("drop", (event) => {
       const file = event.dataTransfer?.files[0];
-      if (!file) return;
-      try {
-        const mask = decoded(await upload(`${this.desk.base}/mask/${this.frame}`, file));
-        this.cache.forget(mask.frame);
-        await this.show();
-        say(`${file.name} marks frame ${mask.frame}`);
-      } catch (error) {
-        complain(error);
-      }
+      if (file?.type === "image/png" || file?.name.toLowerCase().endsWith(".png")) this.giveMask(file);
+      else if (file) say(`${file.name}: a mask PNG can be dropped here; videos are opened on the first page (devos, top left)`, true);
     });
+  }
+
+  /** A mask for the frame that is shown. @param {File} file */
+  async giveMask(file) {
+    try {
+      const mask = decoded(await upload(`${this.desk.base}/mask/${this.frame}`, file));
+      this.cache.forget(mask.frame);
+      await this.show();
+      say(`${file.name} marks frame ${mask.frame}`);
+    } catch (error) {
+      complain(error);
+    }
   }
 
   help() {
@@ -601,29 +652,15 @@ function theme(change = false) {
   page?.timeline.draw();
 }
 
-/** @param {M.Place} place */
-function choose(place) {
-  element("start").hidden = false;
-  const open = (/** @type {string} */ path, /** @type {unknown} */ message) => post(path, message).then(
-    ({ key }) => { location.hash = key; },
-    (error) => { element("start-error").textContent = error.message; },
-  );
-  element("start-demo").addEventListener("click", () => open("api/demo", {}));
-  element("candidates").replaceChildren(...place.candidates.map((one) => {
-    const button = make("button", {}, `${one.path} `, make("small", {}, one.kind));
-    button.addEventListener("click", () => open("api/open", { path: one.path }));
-    return make("li", {}, button);
-  }));
-  if (!place.candidates.length) element("candidates").replaceChildren(make("li", {}, "none; start devos app with --root FOLDER"));
-}
-
 /** @type {Page | null} */
 let page = null;
 
 async function start() {
   theme();
+  /** @type {M.Place} */
   const place = await get("api/place");
-  const wanted = location.hash.slice(1), key = place.open.includes(wanted) ? wanted : wanted === "" && place.open.length === 1 && !place.candidates.length ? place.open[0] : "";
+  const wanted = location.hash.slice(1);
+  const key = place.open.some((one) => one.key === wanted) ? wanted : wanted === "" && place.open.length === 1 && !place.candidates.length ? place.open[0].key : "";
   if (!key) {
     choose(place);
     return;

@@ -2,7 +2,7 @@
 /** Masks from runs of labels to something that a canvas can draw. */
 /** @import * as M from "./messages" */
 
-/** @typedef {{frame: number, name: string, width: number, height: number, labels: Uint16Array, clicks: [number, number, boolean, number][], version: string}} Mask */
+/** @typedef {{frame: number, name: string, width: number, height: number, labels: Uint16Array, clicks: [number, number, boolean, number][], version: string, revision: number}} Mask */
 
 /** @param {M.MaskMessage} message @returns {Mask} */
 export function decoded(message) {

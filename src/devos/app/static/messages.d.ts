@@ -174,6 +174,7 @@ export interface State {
   locked_frames: [number, number][];
   num_results: number;
   cuts: number[];
+  proxied: number;
   busy: Busy | null;
   notes: string[];
   command: string;
@@ -188,6 +189,7 @@ export interface MaskMessage {
   runs: number[];
   clicks: [number, number, boolean, number][];
   version: string;
+  revision: number;
 }
 
 /** How each object does on each frame: base64 of a byte a frame: 255 no result, 0 not seen, 1 to 254 confidence. */
@@ -195,6 +197,12 @@ export interface Timeline {
   revision: number;
   num_frames: number;
   rows: Record<string, string>;
+}
+
+/** The small copy has grown: how many frames it holds, and the cuts that were found. */
+export interface Proxied {
+  frames: number;
+  cuts: number[];
 }
 
 /** A frame was followed: its number, and for each object its byte of the timeline. */
@@ -215,11 +223,18 @@ export interface Candidate {
   kind: "video" | "frames" | "project";
 }
 
+/** A project that is open. */
+export interface Opened {
+  key: string;
+  video: string;
+  path: string;
+}
+
 /** What is open, and what can be. */
 export interface Place {
-  open: string[];
+  open: Opened[];
   candidates: Candidate[];
-  demo: boolean;
+  base: string;
 }
 
 export type Edit = Click | Box | Brush | Polygon | Fill | Clear;

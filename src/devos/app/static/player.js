@@ -5,7 +5,7 @@
 const AHEAD = 10;
 
 export class Player {
-  /** @param {FrameCache} cache @param {{frame: () => number, last: () => number, rate: () => number, width: () => number | null, go: (frame: number) => void, changed: () => void}} page */
+  /** @param {FrameCache} cache @param {{frame: () => number, last: () => number, rate: () => number, picture: (frame: number) => Promise<unknown>, go: (frame: number) => void, changed: () => void}} page */
   constructor(cache, page) {
     this.cache = cache;
     this.page = page;
@@ -32,13 +32,13 @@ export class Player {
   async run() {
     let due = performance.now();
     while (this.playing && this.page.frame() < this.page.last()) {
-      const next = this.page.frame() + 1, width = this.page.width();
+      const next = this.page.frame() + 1;
       for (let i = next; i < Math.min(next + AHEAD, this.page.last() + 1); i++) {
-        this.cache.picture(i, width).catch(() => undefined);
+        this.page.picture(i).catch(() => undefined);
         this.cache.mask(i).catch(() => undefined);
       }
       try {
-        await Promise.all([this.cache.picture(next, width), this.cache.mask(next)]);
+        await Promise.all([this.page.picture(next), this.cache.mask(next)]);
       } catch {
         break;
       }

@@ -3,13 +3,22 @@
 /** @import * as M from "./messages" */
 
 const NO_RESULT = 255, NOT_SEEN = 0;
-const LABEL = 110, HEAD = 20, ROW = 17, MOST_ROWS = 8;
+const LABEL = 110, HEAD = 20, ROW = 17, MOST_ROWS = 8, THUMB = 34;
+/** Below so many CSS pixels of the window there is no room for thumbnails. */
+const LEAST_HEIGHT = 560;
+
+/** @typedef {{frame: number, picture: ImageBitmap}} Thumb a frame near the middle of its cell */
 
 export class Timeline {
-  /** @param {HTMLCanvasElement} canvas @param {(frame: number) => void} seek */
-  constructor(canvas, seek) {
+  /** @param {HTMLCanvasElement} canvas @param {(frame: number) => void} seek @param {string} base of the project's addresses */
+  constructor(canvas, seek, base) {
     this.canvas = canvas;
     this.seek = seek;
+    this.base = base;
+    /** Along the top, one beside the other. @type {(Thumb | null)[]} */
+    this.thumbs = [];
+    this.loading = false;
+    this.isDragged = false;
     this.numFrames = 1;
     this.frame = 0;
     /** @type {Map<number, Uint8Array>} */
@@ -23,9 +32,37 @@ export class Timeline {
     /** @type {[number | null, number | null]} */
     this.range = [null, null];
     this.waits = false;
-    canvas.addEventListener("pointerdown", (event) => { canvas.setPointerCapture(event.pointerId); this.point(event); });
+    canvas.addEventListener("pointerdown", (event) => { canvas.setPointerCapture(event.pointerId); this.point(event); this.isDragged = true; });
     canvas.addEventListener("pointermove", (event) => { if (event.buttons) this.point(event); });
-    new ResizeObserver(() => this.draw()).observe(canvas);
+    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => { this.isDragged = false; });
+    new ResizeObserver(() => { this.loadThumbs(); this.draw(); }).observe(canvas);
+  }
+
+  /** Height of the thumbnails. */
+  get above() {
+    return window.innerHeight < LEAST_HEIGHT ? 0 : THUMB;
+  }
+
+  /** Fetch thumbnails, one after the other; those that are not near their place come again when there are more. */
+  async loadThumbs() {
+    if (this.loading || !this.state || !this.above || !this.state.proxied) return;
+    this.loading = true;
+    try {
+      const { width, height } = this.state.video, room = this.canvas.clientWidth - LABEL;
+      const count = Math.max(1, Math.min(this.numFrames, Math.ceil(room / ((this.above * width) / height))));
+      if (this.thumbs.length !== count) this.thumbs = Array(count).fill(null);
+      for (let place = 0; place < this.thumbs.length; place++) {
+        const frame = Math.floor(((place + 0.5) * this.numFrames) / count), kept = this.thumbs[place];
+        if (kept && Math.abs(kept.frame - frame) < (0.1 * this.numFrames) / count) continue;
+        const response = await fetch(`${this.base}/thumb/${frame}`);
+        if (response.status !== 200) continue;
+        const at = Number(response.headers.get("Frame"));
+        if (kept?.frame !== at) this.thumbs[place] = { frame: at, picture: await createImageBitmap(await response.blob()) };
+        this.draw();
+      }
+    } catch { /* the server went away; what it says of that is told elsewhere */ } finally {
+      this.loading = false;
+    }
   }
 
   /** @param {M.Timeline} message */
@@ -72,13 +109,15 @@ export class Timeline {
   drawNow() {
     const { canvas } = this, ratio = window.devicePixelRatio || 1;
     const shown = this.visible();
-    const height = HEAD + Math.max(1, shown.length) * ROW + 3;
+    const top = this.above, height = top + HEAD + Math.max(1, shown.length) * ROW + 3;
     canvas.style.height = `${height}px`;
     const width = canvas.clientWidth;
     canvas.width = Math.round(width * ratio);
     canvas.height = Math.round(height * ratio);
     const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    context.scale(ratio, ratio);
+    context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.drawThumbs(context, width);
+    context.setTransform(ratio, 0, 0, ratio, 0, top * ratio);
     const style = getComputedStyle(canvas), text = style.getPropertyValue("--text"), line = style.getPropertyValue("--line");
     const step = (width - LABEL) / this.numFrames;
     const x = (/** @type {number} */ frame) => LABEL + frame * step;
@@ -98,12 +137,23 @@ export class Timeline {
     });
     context.fillStyle = text;
     const at = x(this.frame + 0.5);
-    context.fillRect(at - 1, 0, 2, height);
+    context.fillRect(at - 1, -top, 2, height);
     context.beginPath();
     context.moveTo(at - 6, 0);
     context.lineTo(at + 6, 0);
     context.lineTo(at, 8);
     context.fill();
+  }
+
+  /** @param {CanvasRenderingContext2D} context @param {number} width */
+  drawThumbs(context, width) {
+    const count = this.thumbs.length, cell = (width - LABEL) / count;
+    if (!this.above || !count) return;
+    this.thumbs.forEach((thumb, place) => {
+      if (!thumb) return;
+      const { picture } = thumb, shown = Math.min(picture.width, (picture.height * cell) / this.above);
+      context.drawImage(picture, (picture.width - shown) / 2, 0, shown, picture.height, LABEL + place * cell, 0, cell, this.above - 3);
+    });
   }
 
   /** As many rows as have room, the selected one among them. */
@@ -131,8 +181,9 @@ export class Timeline {
       context.fillRect(x(frame), HEAD - 7, 1, 4);
       context.fillText(String(frame), x(frame) + 3, 8);
     }
+    context.fillStyle = style.getPropertyValue("--cut");
     for (const frame of this.state?.cuts ?? []) {
-      for (let y = 0; y < this.canvas.clientHeight; y += 5) context.fillRect(x(frame), y, 1, 3);
+      for (let y = -this.above; y < this.canvas.clientHeight; y += 5) context.fillRect(x(frame) - 0.5, y, 1.5, 3.5);
     }
     context.fillStyle = warn;
     for (const one of this.state?.look_at ?? []) triangle(context, x(one.frame + 0.5), HEAD - 4);
