@@ -254,7 +254,7 @@ def test_the_size_is_chosen_by_what_is_marked_and_the_run_says_so_and_goes_on_wi
         Image.fromarray(labels.astype(np.uint8)).save(tmp_path / f"{name}.png")
         for resume in (False, True):
             summary = devos.segment(clip / "frames", tmp_path / f"{name}.png", tmp_path / name, model=weights,
-                                    device="cpu", size="auto", overlay=False, resume=resume)  # fmt: skip
+                                    device="cpu", overlay=False, resume=resume)  # fmt: skip
         sizes[name] = json.loads(summary.record.read_text())["settings"]["size"]
         notes[name] = [note for note in summary.notes if "--size auto took 96" in note]
     assert sizes == {"one": 64, "several": 96}

@@ -47,7 +47,7 @@ def batch(
     ] = "",
     model: Model = "devos-t",
     device: Device = "auto",
-    size: SizeOrAuto = "384",
+    size: SizeOrAuto = "auto",
     flip: Flip = False,
     scales: Scales = "1",
     runtime: RuntimeName = "auto",

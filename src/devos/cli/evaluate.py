@@ -158,7 +158,7 @@ def _dataset_command(dataset: str) -> Callable[..., None]:
 def _job(dataset: str, choice: ProtocolChoice, settings: Mapping[str, Any], **fields: Any) -> Job:
     """The job that the options describe; what was not given is left to its default."""
     from devos.engine.settings import parse_scales
-    from devos.engine.sizes import parse_size
+    from devos.engine.sizes import AUTO, parse_size
     from devos.evaluation.job import Job
 
     rules = choice if dataset == "davis" or choice is not ProtocolChoice.AUTO else ProtocolChoice(dataset)
@@ -167,8 +167,8 @@ def _job(dataset: str, choice: ProtocolChoice, settings: Mapping[str, Any], **fi
     given = {name: value for name, value in settings.items() if value is not None}
     if "scales" in given:
         given["scales"] = parse_scales(given["scales"])
-    if "size" in given:
-        given["size"] = parse_size(given["size"])
+    if fields["method"] == "model":
+        given["size"] = parse_size(given.get("size", AUTO))
     return Job(protocol=_protocol(rules), year=year, settings=given, **fields)
 
 

@@ -66,7 +66,7 @@ def segment(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     model: Model = "devos-t",
     device: Device = "auto",
-    size: SizeOrAuto = "384",
+    size: SizeOrAuto = "auto",
     memory_every: Annotated[int, typer.Option(help="Remember every n-th frame.")] = 5,
     bank: Annotated[int, typer.Option(help="Most frames that are remembered.")] = 6,
     fine_bank: Annotated[int, typer.Option(help="How many of the newest are remembered in detail; fewer: faster.")] = 1,

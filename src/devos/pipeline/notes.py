@@ -16,8 +16,9 @@ def small_objects(given: GivenMasks, frame: FrameSize, size: int, chosen: bool =
     """
     areas = sizes.largest_areas(given.areas.values())
     if chosen and size >= sizes.LARGER:
-        return [f"--size auto took {size}: of several objects, at the usual size, the network would see these small: "
-                f"{_listed(sizes.small_sides(areas, frame, sizes.USUAL))}"]  # fmt: skip
+        small = sizes.small_sides(areas, frame, sizes.USUAL)
+        return [f"--size auto took {size}, in about {(size / sizes.USUAL) ** 2:.1f} times the time of {sizes.USUAL}, "
+                f"at which the network would see these of several objects small: {_listed(small)}"]  # fmt: skip
     small = sizes.small_sides(areas, frame, size)
     if not small or size >= sizes.LARGER:
         return []
