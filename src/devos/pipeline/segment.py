@@ -67,9 +67,9 @@ def segment(
     named as their frames. `model`: a name, a weights file, or a `Segmenter`, with its own device and settings; `size`,
     `memory_every`, `bank`, `fine_bank`, `focus`, `flow`, `flip`, `scales`, `runtime` and `precision` are those of
     `devos.load`, each as the model has it unless given; `size` may also be "auto", which chooses 384 or 640 by what is
-    marked (`devos.engine.sizes`), and is where a model is named and no size given.
-    `direction`: forward from the masks, backward, or both, which meet between two masked frames. `first`, `last`: the only frames to write, both included. All of it is checked
-    before any work. `stream`, `white` and `sound` are those of `devos.open_video`.
+    marked (`devos.engine.sizes`), and is where a model is named and no size given. `direction`: forward from the masks,
+    backward, or both, which meet between two masked frames. `first`, `last`: the only frames to write, both included.
+    All of it is checked before any work. `stream`, `white` and `sound` are those of `devos.open_video`.
     Raises a DevosError for whatever the user can mend. However the run ends, what is done stays
     readable; `out/run.json` tells how it ended, and `resume` goes on, to the same bytes as without a break: it refuses
     whatever differs from what was begun. `out` is a project (`devos.Project`): it can be corrected and undone.
