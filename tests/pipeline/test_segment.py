@@ -258,4 +258,4 @@ def test_the_size_is_chosen_by_what_is_marked_and_the_run_says_so_and_goes_on_wi
         sizes[name] = json.loads(summary.record.read_text())["settings"]["size"]
         notes[name] = [note for note in summary.notes if "--size auto took 96" in note]
     assert sizes == {"one": 64, "several": 96}
-    assert not notes["one"] and len(notes["several"]) == 1 and "1 (15 px), 2 (15 px)" in notes["several"][0]
+    assert not notes["one"] and len(notes["several"]) == 1 and "1 (10 px), 2 (10 px)" in notes["several"][0]

@@ -88,6 +88,10 @@ _FineBank = Annotated[int | None, typer.Option(help="How many of the newest of t
 _Focus = Annotated[
     bool | None, typer.Option("--focus/--no-focus", help="Whether it computes detail only where an object may be.")
 ]
+_Size = Annotated[
+    str | None,
+    typer.Option(metavar="N|auto", help="Shorter side at which the model works; default: auto, by what is marked."),
+]
 _Precision = Annotated[str | None, typer.Option(help=PRECISION_HELP)]
 
 
@@ -117,10 +121,7 @@ def _dataset_command(dataset: str) -> Callable[..., None]:
         stability: Annotated[
             bool, typer.Option("--stability", help="With --out: measure how steady masks are along optical flow.")
         ] = False,
-        size: Annotated[
-            str | None,
-            typer.Option(metavar="N|auto", help="Shorter side at which the model works; auto: by the masks."),
-        ] = None,
+        size: _Size = None,
         flow: Annotated[str | None, typer.Option(help="Optical flow of the model: dis, none or raft.")] = None,
         memory_every: Annotated[int | None, typer.Option(help="The model remembers every n-th frame.")] = None,
         bank: Annotated[int | None, typer.Option(help="Most frames that the model remembers.")] = None,

@@ -66,12 +66,11 @@ def segment(
     `video`: a file or a folder of frames, whose rate is `fps`. `masks`: a PNG for the first frame, or a folder of PNGs
     named as their frames. `model`: a name, a weights file, or a `Segmenter`, with its own device and settings; `size`,
     `memory_every`, `bank`, `fine_bank`, `focus`, `flow`, `flip`, `scales`, `runtime` and `precision` are those of
-    `devos.load`, each as the model has it unless given; `size` may also be "auto", which chooses 384 or 640 by what is
-    marked (`devos.engine.sizes`), and is where a model is named and no size given. `direction`: forward from the masks,
-    backward, or both, which meet between two masked frames. `first`, `last`: the only frames to write, both included.
-    All of it is checked before any work. `stream`, `white` and `sound` are those of `devos.open_video`.
-    Raises a DevosError for whatever the user can mend. However the run ends, what is done stays
-    readable; `out/run.json` tells how it ended, and `resume` goes on, to the same bytes as without a break: it refuses
+    `devos.load`, each as the model has it unless given, but that `size` of a model by name is "auto" then: 384 or 640, by
+    what is marked (`devos.engine.sizes`). `direction`: forward from the masks, backward, or both, which meet between two
+    masked frames. `first`, `last`: the only frames to write, both included. All of it is checked before any work.
+    `stream`, `white` and `sound` are those of `devos.open_video`. Raises a DevosError for whatever the user can mend.
+    However the run ends, what is done stays readable; `out/run.json` tells how it ended, and `resume` goes on, to the same bytes as without a break: it refuses
     whatever differs from what was begun. `out` is a project (`devos.Project`): it can be corrected and undone.
 
     >>> import devos
@@ -83,26 +82,32 @@ def segment(
     """
     rate = folder_rate(fps, Path(video))
     check_direction(direction)
-    if size is None and not isinstance(model, Segmenter):
-        size = AUTO
-    size = parse_size(size) if isinstance(size, str) else size
     settings = {
-        "size": size, "memory_every": memory_every, "bank": bank, "fine_bank": fine_bank, "focus": focus, "flow": flow,
-        "flip": flip, "scales": scales, "runtime": runtime, "precision": precision,
+        "size": _size_of(size, model), "memory_every": memory_every, "bank": bank, "fine_bank": fine_bank,
+        "focus": focus, "flow": flow, "flip": flip, "scales": scales, "runtime": runtime, "precision": precision,
     }  # fmt: skip
     choices = {
         "fps": None if rate is None else str(rate), "direction": direction, "first": first, "last": last,
         "resize_masks": resize_masks, "snap_masks": snap_masks, "skip_bad_frames": skip_bad_frames, "overlay": overlay,
         **input_choices(Path(video), Path(masks), stream=stream, white=white, sound=sound),
     }  # fmt: skip
+    return _segment(Path(video), Path(masks), ProjectFolder(out),
+                    lambda *marked: chosen_segmenter(model, device, _with_size(settings, *marked)), choices, overwrite,
+                    resume, settings["size"] == AUTO, progress or (lambda _: None))  # fmt: skip
 
-    def load_segmenter(given: GivenMasks, frame: FrameSize) -> Segmenter:
-        if size == AUTO:
-            settings["size"] = choose_size(largest_areas(given.areas.values()), frame)
-        return chosen_segmenter(model, device, settings)
 
-    return _segment(Path(video), Path(masks), ProjectFolder(out), load_segmenter, choices, overwrite, resume,
-                    size == AUTO, progress or (lambda _: None))  # fmt: skip
+def _size_of(size: int | str | None, model: str | Path | Segmenter) -> int | str | None:
+    """The size that was asked for, or `AUTO`; None stands for what a `Segmenter` has."""
+    if size is None:
+        return None if isinstance(model, Segmenter) else AUTO
+    return parse_size(size) if isinstance(size, str) else size
+
+
+def _with_size(settings: dict[str, Any], given: GivenMasks, frame: FrameSize) -> dict[str, Any]:
+    """The settings with a size that is chosen by what is marked, where it is `AUTO`."""
+    if settings["size"] != AUTO:
+        return settings
+    return settings | {"size": choose_size(largest_areas(given.areas.values()), frame)}
 
 
 def _segment(video: Path, masks: Path, folder: ProjectFolder,
