@@ -189,10 +189,11 @@ def draw(found: dict[str, list[Sample]], picture: Path) -> None:
             room.legend(frameon=False)
         else:
             room.text(0.5, 0.5, "writes nothing", ha="center", va="center", transform=room.transAxes, color="#666")
+            room.set_yticks([])
         files.legend(frameon=False)
         room.set_xlabel(KINDS[kind][0])
         for axis in (memory, files, room):
-            axis.set_ylim(bottom=0)
+            axis.set_ylim(0, 1.15 * axis.dataLim.ymax if axis.has_data() and axis.lines else 1)
             axis.spines[["top", "right"]].set_visible(False)
             axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     for axis, name in zip(axes[:, 0], ("MiB resident", "open", "MB on disk"), strict=True):

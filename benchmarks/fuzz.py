@@ -13,8 +13,6 @@ found too.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import io
 import json
 import multiprocessing
 import random
@@ -24,14 +22,12 @@ import sys
 import tempfile
 import time
 import traceback
-import zipfile
-import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
+from doors import DOORS
+from projects import write_section
+from samples import packed, unpacked
 
 from devos.errors import DevosError
 
@@ -39,190 +35,6 @@ LONGEST = 1500
 """Characters of an error."""
 SECONDS, MB = 20.0, 1000.0
 """What a case may take, memory beyond what its process had before."""
-
-
-def png(width: int, height: int, mode: str = "L") -> bytes:
-    rng = np.random.default_rng(width)
-    file = io.BytesIO()
-    pixels = (rng.random((height, width)) > 0.5).astype(np.uint8) if mode == "L" else \
-        rng.integers(0, 255, (height, width, 3), np.uint8)  # fmt: skip
-    Image.fromarray(pixels).save(file, format="PNG")
-    return file.getvalue()
-
-
-def lying_png(width: int, height: int, colour: int = 0) -> bytes:
-    """A header that declares what is not there, with a right checksum."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
-    data = zlib.compress(bytes(1 << 20))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-
-
-def video() -> bytes:
-    import av
-
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as container:
-        stream = container.add_stream("mpeg4", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(12):
-            pixels = np.full((48, 64, 3), 20 * number, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
-        container.mux(stream.encode())
-    return file.getvalue()
-
-
-def safetensors(header: object, rest: bytes = bytes(64)) -> bytes:
-    text = header if isinstance(header, bytes) else json.dumps(header).encode()
-    return struct.pack("<Q", len(text)) + text + rest
-
-
-def weights() -> bytes:
-    from devos.engine.segmenter import find_weights
-
-    return find_weights("devos-t")[0].read_bytes()
-
-
-def coco() -> bytes:
-    images = [{"id": i, "file_name": f"{i}.png", "height": 48, "width": 64} for i in range(3)]
-    annotations = [{"id": i, "image_id": i % 3, "iscrowd": 0,
-                    "segmentation": [[4, 6, 20, 6, 20, 26]] if i % 2 else {"counts": [5, 3067], "size": [48, 64]}}
-                   for i in range(6)]  # fmt: skip
-    return json.dumps({"images": images, "annotations": annotations}).encode()
-
-
-def zipped() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for number in range(4):
-            archive.writestr(f"{'ab'[number % 2] * 8}/{number:05d}.png", png(64, 48))
-    return file.getvalue()
-
-
-def checkpoint() -> bytes:
-    import torch
-
-    file = io.BytesIO()
-    torch.save({"config": {}, "step": 3, "model": {"a": torch.zeros(9, 9)}}, file)
-    return file.getvalue()
-
-
-# --- doors: each takes a file that may be anything ---
-
-
-def read_video(path: Path) -> None:
-    from devos.io import open_video
-
-    with open_video(path) as reader:
-        for number, _ in enumerate(reader):
-            if number > 200:
-                break
-
-
-def read_mask(path: Path) -> None:
-    from devos.data.catalog import read_labels
-    from devos.evaluation.measures.label_files import read_label_file
-    from devos.evaluation.submission.masks import UnfitMaskError, read_png
-    from devos.io.mask_pictures import read_mask_picture
-
-    for read in (read_labels, read_label_file, read_mask_picture):
-        with contextlib.suppress(DevosError):
-            read(path)
-    with contextlib.suppress(UnfitMaskError):
-        read_png(path.read_bytes())
-
-
-def read_picture(path: Path) -> None:
-    from devos.data.catalog import read_picture as read
-
-    read(path)
-
-
-def read_weights(path: Path) -> None:
-    from devos.model.checkpoint import load_weights
-
-    load_weights(path)
-
-
-def read_coco(path: Path) -> None:
-    from devos.data.sources import Place, open_source
-
-    home = path.parent
-    (home / "val2017").mkdir(exist_ok=True)
-    for number in range(3):
-        (home / "val2017" / f"{number}.png").write_bytes(png(64, 48, "RGB"))
-    path.replace(home / "instances_val2017.json")
-    open_source("photos", [Place("coco", home)])
-
-
-def read_zip(path: Path) -> None:
-    from devos.evaluation.submission.check import check_submission
-
-    check_submission(path)
-
-
-def read_checkpoint(path: Path) -> None:
-    from devos.training.checkpoints import load_checkpoint
-
-    load_checkpoint(path)
-
-
-def read_run(path: Path) -> None:
-    from devos.evaluation.job import read_job
-
-    read_job(path)
-
-
-DEEP = b'{"a":' * 60_000 + b"1" + b"}" * 60_000
-DOORS: dict[str, tuple[str, Callable[[Path], None], Callable[[], bytes], list[Callable[[], bytes]]]] = {
-    "video": ("clip.mp4", read_video, video, [
-        lambda: b"", lambda: lying_video(10**9), lambda: lying_png(60_000, 60_000),
-    ]),
-    "mask": ("mask.png", read_mask, lambda: png(64, 48), [
-        lambda: b"", lambda: lying_png(60_000, 60_000), lambda: lying_png(2**31 - 1, 2**31 - 1),
-        lambda: lying_png(0, 5), lambda: lying_png(16_000, 16_000, 3), lambda: png(64, 48)[:30],
-    ]),
-    "picture": ("picture.png", read_picture, lambda: png(64, 48, "RGB"), [
-        lambda: b"", lambda: lying_png(60_000, 60_000, 2), lambda: lying_png(2**31 - 1, 1, 2),
-    ]),
-    "weights": ("w.safetensors", read_weights, weights, [
-        lambda: b"", lambda: struct.pack("<Q", 2**63), lambda: struct.pack("<Q", 2**40) + b"{}",
-        lambda: safetensors({"a": {"dtype": "F32", "shape": [2**40, 2**40], "data_offsets": [0, 64]}}),
-        lambda: safetensors({"a": {"dtype": "F32", "shape": [4, 4], "data_offsets": [0, 2**62]}}),
-        lambda: safetensors({"__metadata__": {"devos": "[" * 90_000}}), lambda: safetensors(DEEP),
-        lambda: safetensors({"__metadata__": {"devos": json.dumps({"format": 1, "config": [], "info": {}})}}),
-        lambda: safetensors({"__metadata__": {"devos": "5"}}),
-    ]),
-    "coco": ("instances.json", read_coco, coco, [
-        lambda: b"", lambda: DEEP, lambda: b"[" * 10**6, lambda: b"\xff\xfe{}",
-    ]),
-    "zip": ("masks.zip", read_zip, zipped, [lambda: b"", lambda: bomb_zip(), lambda: b"PK\x05\x06" + bytes(18)]),
-    "checkpoint": ("checkpoint.pt", read_checkpoint, checkpoint, [lambda: b"", lambda: b"\x80\x05cos\nsystem\n."]),
-    "run": ("run.json", read_run, lambda: b'{"format": 1, "job": {"method": "model", "protocol": null}}', [
-        lambda: b"", lambda: DEEP, lambda: b"[]", lambda: b'{"job": 5, "format": 1}', lambda: b"\xff",
-    ]),
-}  # fmt: skip
-"""For each door the name of its file, what opens it, a good file, and bombs."""
-
-
-def lying_video(frames: int) -> bytes:
-    """A good one whose tables declare so many frames."""
-    data = bytearray(video())
-    for mark in (b"stsz", b"stts"):
-        at = data.find(mark)
-        data[at + 12 : at + 16] = struct.pack(">I", frames)
-    return bytes(data)
-
-
-def bomb_zip() -> bytes:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("aaaaaaaa/00000.png", bytes(1 << 28))
-        archive.writestr("../../etc/passwd.png", b"x")
-    return file.getvalue()
 
 
 def spoil(data: bytes, rng: random.Random) -> bytes:
@@ -251,18 +63,59 @@ def spoil(data: bytes, rng: random.Random) -> bytes:
 
 
 def make(door: str, seed: int, number: int) -> bytes:
-    _, _, good, bombs = DOORS[door]
-    if number < len(bombs):
-        return bombs[number]()
-    return spoil(good(), random.Random(f"{door}:{seed}:{number}"))
+    way, rng = DOORS[door], random.Random(f"{door}:{seed}:{number}")
+    if number < len(way.bombs):
+        return way.bombs[number]()
+    if way.kind != "folder":
+        return spoilt_file(way.good(), rng, is_json=way.kind == "json")
+    files = unpacked(way.good())
+    name = rng.choice(sorted(files))
+    is_json = name.endswith((".json", ".jsonl"))
+    return packed({**files, name: spoilt_file(files[name], rng, is_json=is_json)})
+
+
+def spoilt_file(data: bytes, rng: random.Random, *, is_json: bool) -> bytes:
+    """With other bytes or, where it is JSON, with other values."""
+    if not is_json or rng.random() < 0.3:
+        return spoil(data, rng)
+    lines = data.splitlines()
+    place = rng.randrange(len(lines)) if len(lines) > 1 and lines[0].endswith(b"]") else None
+    text = data if place is None else lines[place]
+    value = json.loads(text)
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        value = twisted(value, rng)
+    new = json.dumps(value).encode()
+    return new if place is None else b"\n".join([*lines[:place], new, *lines[place + 1 :]]) + b"\n"
+
+
+ODD: list[Any] = [
+    None, True, -1, 0, 1, 2**31, 10**30, -(10**30), 0.5, float("nan"), float("inf"), "", "x", "../../../../stray",
+    "/tmp/devos-stray", "\ud800", "a" * 5000, "0", [], {}, [[]], [0] * 100_000, {"a": {}}, "1/0", "a\0b",
+]  # fmt: skip
+"""What nobody expects where it is put."""
+
+
+def twisted(value: Any, rng: random.Random) -> Any:
+    """The same with something inside of it exchanged, taken out or doubled."""
+    if isinstance(value, dict) and value and rng.random() < 0.9:
+        key = rng.choice(sorted(value))
+        if rng.random() < 0.15:
+            return {name: one for name, one in value.items() if name != key}
+        return {**value, key: twisted(value[key], rng)}
+    if isinstance(value, list) and value and rng.random() < 0.9:
+        place = rng.randrange(len(value))
+        if rng.random() < 0.2:
+            return value[:place] + value[place + 1 :] * rng.choice([1, 2])
+        return [*value[:place], twisted(value[place], rng), *value[place + 1 :]]
+    return rng.choice(ODD)
 
 
 def try_one(door: str, data: bytes) -> str:
     """`read`, `refused`, or the traceback of what must not be."""
-    name, opened, _, _ = DOORS[door]
+    name, opened = DOORS[door].file, DOORS[door].open
     with tempfile.TemporaryDirectory(prefix="devos-fuzz-") as home:
         path = Path(home) / "in" / name
-        path.parent.mkdir()
+        path.parent.mkdir(parents=True)
         path.write_bytes(data)
         found = "read"
         try:
@@ -273,6 +126,7 @@ def try_one(door: str, data: bytes) -> str:
         except Exception:
             found = traceback.format_exc()
         strays = [entry.name for entry in Path(home).iterdir() if entry.name != "in"]
+        strays += [str(entry) for place in (path.parent, Path("/tmp")) for entry in place.glob("*stray*")]
     return f"wrote {strays}" if strays else found
 
 
@@ -282,7 +136,7 @@ def peak_mb() -> float:
 
 def work(door: str, seed: int, numbers: list[int], results: Any) -> None:
     """In a process of its own: a result for each case, with its seconds and the memory that it took."""
-    try_one(door, DOORS[door][2]())  # what a good file takes is normal
+    try_one(door, DOORS[door].good())  # what a good file takes is normal
     for number in numbers:
         data, before, begun = make(door, seed, number), peak_mb(), time.monotonic()
         results.put((number, "begun", 0.0, 0.0))
@@ -324,11 +178,17 @@ def run_door(door: str, seed: int, numbers: list[int]) -> tuple[dict[str, int], 
     return counts, bad
 
 
+RULE = """Seed {seed}. Wrong would be: anything but an answer or one line, more than 20 s, 1 GB above what a good file
+takes, a process that ends, a file outside of its folder. Bombs (60,000 x 60,000 pictures, 10^9 frames, JSON nested
+60,000 deep, headers beyond the file, zips of 256 MB of zeros, entities that grow) are the first cases of each door."""
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--door", choices=list(DOORS), action="append", help="only this; may be repeated")
     parser.add_argument("-n", type=int, default=1000, help="cases in all")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--markdown", type=Path, help="the page to put the results into")
     parser.add_argument("--case", help="DOOR:SEED:NUMBER, one of them again")
     given = parser.parse_args()
     if given.case:
@@ -337,12 +197,20 @@ def main() -> int:
         return 0
     doors = given.door or list(DOORS)
     all_bad: list[str] = []
-    print("| door | tried | read | refused in a line | wrong |\n| --- | --- | --- | --- | --- |")
+    lines = ["| door | tried | read | refused in a line | wrong |", "| --- | --- | --- | --- | --- |"]
+    total = [0, 0, 0, 0]
     for door in doors:
         numbers = list(range(-(-given.n // len(doors))))
         counts, bad = run_door(door, given.seed, numbers)
         all_bad += bad
-        print(f"| {door} | {len(numbers)} | {counts['read']} | {counts['refused']} | {len(bad)} |", flush=True)
+        row = [len(numbers), counts["read"], counts["refused"], len(bad)]
+        total = [one + more for one, more in zip(total, row, strict=True)]
+        lines.append(f"| {door} | {' | '.join(map(str, row))} |")
+        print(lines[-1], flush=True)
+    lines.append(f"| **all** | {' | '.join(f'{one:,}' for one in total)} |")
+    print(lines[-1])
+    if given.markdown and not given.door:
+        write_section(given.markdown, "Malformed input", "\n".join(lines) + "\n\n" + RULE.format(seed=given.seed))
     print("\n".join(all_bad), file=sys.stderr)
     return 1 if all_bad else 0
 

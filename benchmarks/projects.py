@@ -171,8 +171,15 @@ def kill_table(count: int, seed: int) -> str:
 
 HEAD = """# Reliability
 
-Made by `python benchmarks/projects.py all --video VIDEO --mask MASK --root ROOT --markdown docs/reliability.md`; each
-part also by its own name. What the commands promise is in [projects](projects.md).
+What was done to devos on purpose, and what came of it; each part is made by one command, which puts it into this page:
+
+    python benchmarks/fuzz.py -n 1050 --markdown docs/reliability.md           # malformed input
+    python benchmarks/faults.py --markdown docs/reliability.md                 # faults while running
+    python benchmarks/endurance.py frames sessions corrections draw --markdown docs/reliability.md
+    python benchmarks/same_bits.py --markdown docs/reliability.md
+    python benchmarks/projects.py all --video VIDEO --mask MASK --root ROOT --markdown docs/reliability.md
+
+What the commands promise is in [projects](projects.md). What was found is mended, and has a test of its kind.
 """
 
 

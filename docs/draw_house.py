@@ -26,6 +26,7 @@ PICTURE = REPOSITORY / "docs" / "house.svg"
 PURPOSES = {
     "cli": "commands, options, exit codes",
     "app": "the page: mark, follow, look, correct",
+    "napari_plugin": "reader, writer and widget for napari",
     "experiments": "train and measure in one go",
     "training": "losses, loop, resume, recipes",
     "evaluation": "scores, reports, submissions, figures",

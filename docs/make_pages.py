@@ -33,7 +33,11 @@ def page(name: str, command: Any) -> str:
 
 
 def _row(one: Any) -> str:
-    words = ", ".join(f"`{word}`" for word in one.opts) if one.param_type_name == "option" else f"`{one.name.upper()}`"
+    words = (
+        ", ".join(f"`{word}`" for word in one.opts)
+        if one.param_type_name == "option"
+        else f"`{one.metavar or one.name.upper()}`"
+    )
     told = one.show_default
     default = told if isinstance(told, str) else one.default
     shown = default not in (None, False, ()) and told is not False and not one.required

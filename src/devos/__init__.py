@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from devos.engine.marker import Box, Click, Marked, Marker
     from devos.engine.segmenter import Segmenter, load
     from devos.engine.session import Session
+    from devos.exchange.coco import as_coco
+    from devos.exchange.detections import as_detections
     from devos.frames import Frame, FrameSize, MaskFrame, ObjectScore
     from devos.io.videos import open_video
     from devos.pipeline.predictor import VideoPredictor
@@ -23,7 +25,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Box", "Click", "DevosError", "Frame", "FrameSize", "InputError", "Marked", "Marker", "MaskError", "MaskFrame",
     "ObjectScore", "OptionError", "OutputError", "Project", "Segmenter", "Session", "VideoError", "VideoPredictor",
-    "WeightsError", "__version__", "load", "load_marker", "open_video", "segment",
+    "WeightsError", "__version__", "as_coco", "as_detections", "load", "load_marker", "open_video", "segment",
 ]  # fmt: skip
 
 _HEAVY = {
@@ -39,6 +41,8 @@ _HEAVY = {
     "Segmenter": "devos.engine.segmenter",
     "Session": "devos.engine.session",
     "VideoPredictor": "devos.pipeline.predictor",
+    "as_coco": "devos.exchange.coco",
+    "as_detections": "devos.exchange.detections",
     "load": "devos.engine.segmenter",
     "load_marker": "devos.engine.click_models",
     "open_video": "devos.io.videos",

@@ -10,11 +10,15 @@
     +-- WeightsError           weights are missing, damaged, or of another model
     +-- OptionError            two options exclude each other, or a value is out of range
 
+What goes away in a later version is told by `deprecated`, and by nothing else.
+
 Every message says what was found, what is accepted, and what to do. `ValueError` is for a programmer's bad
 argument, `assert` for our own mistakes; neither is caught by the commands.
 """
 
 from __future__ import annotations
+
+import warnings
 
 
 class DevosError(Exception):
@@ -51,3 +55,15 @@ class WeightsError(DevosError):
 
 class OptionError(DevosError):
     """Two options exclude each other, or a value is out of range."""
+
+
+class DevosDeprecationWarning(FutureWarning):
+    """Something is used that goes away; shown to everybody, for it is the user who must change a line."""
+
+
+def deprecated(old: str, new: str, *, gone_in: str) -> None:
+    """Say that `old` still works and goes away with the version `gone_in`, and what to write in its place.
+
+    To be called where it is used, by the function that the user called. A test fails once that version is here.
+    """
+    warnings.warn(f"{old} goes away with devos {gone_in}; {new} does the same", DevosDeprecationWarning, stacklevel=3)

@@ -107,6 +107,12 @@ def new_folder(path: Path, *, replace: bool = False) -> Generator[Path, None, No
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def write_lines(path: Path, lines: list[str]) -> None:
+    """Write a list of names, one a line, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
 def make_folder(path: Path) -> None:
     """Make a folder, if it is not there; OutputError if the disk refuses, or a file has its name."""
     try:

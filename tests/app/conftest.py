@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("starlette", reason="the app's packages are not installed: pip install 'devos[app]'")
@@ -47,6 +48,76 @@ class Server:
             self.lines += list(self.process.stderr)
             self.process.stderr.close()
         return code
+
+
+class Hands:
+    """What a person does on the page."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+
+    def open(self, address: str) -> None:
+        self.page.goto(address)
+        self.page.wait_for_selector("#view[data-shown]")
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Where a pixel of the frame is on the screen."""
+        script = """([x, y]) => {
+            const v = devosPage.view, box = v.canvas.getBoundingClientRect();
+            return [box.left + v.left + (x + 0.5) * v.scale, box.top + v.top + (y + 0.5) * v.scale];
+        }"""
+        left, top = self.page.evaluate(script, [x, y])
+        return left, top
+
+    def changing(self, act: Callable[[], Any]) -> None:
+        """Do something that makes another mask of the frame, and wait until it is seen."""
+        shown = self.page.get_attribute("#view", "data-shown")
+        act()
+        self.page.wait_for_function(
+            "shown => document.getElementById('view').dataset.shown !== shown", arg=shown, timeout=60_000
+        )
+        self.page.wait_for_function("() => devosPage.pending === 0")
+
+    def click(self, x: float, y: float) -> None:
+        self.changing(lambda: self.page.mouse.click(*self.place(x, y)))
+
+    def drag(self, *points: tuple[float, float]) -> None:
+        def act() -> None:
+            self.page.mouse.move(*self.place(*points[0]))
+            self.page.mouse.down()
+            for point in points[1:]:
+                self.page.mouse.move(*self.place(*point), steps=4)
+            self.page.mouse.up()
+
+        self.changing(act)
+
+    def go(self, frame: int) -> None:
+        self.page.evaluate("frame => devosPage.seek(frame)", frame)
+        self.page.wait_for_function(
+            "frame => document.getElementById('view').dataset.shown.startsWith(`${frame}/`)", arg=frame
+        )
+
+    def follow(self) -> None:
+        self.press("#follow")
+
+    def press(self, button: str) -> None:
+        """Press something, and wait until it is done and seen."""
+        revision = self.page.evaluate("devosPage.state.revision")
+        self.page.click(button)
+        self.page.wait_for_function(
+            "old => devosPage.state.revision !== old && devosPage.busy === null", arg=revision, timeout=120_000
+        )
+
+    def begun(self, frames: int) -> None:
+        """Wait until so many frames have been followed."""
+        self.page.wait_for_function("n => devosPage.busy && devosPage.busy.done >= n", arg=frames, timeout=120_000)
+
+    def labels(self, frame: int) -> np.ndarray:
+        """The mask that the page shows."""
+        self.go(frame)
+        self.page.wait_for_function("() => devosPage.cache.maskNow(devosPage.frame) === devosPage.view.mask")
+        mask = self.page.evaluate("({ w: devosPage.view.mask.width, l: Array.from(devosPage.view.mask.labels) })")
+        return np.array(mask["l"], np.uint16).reshape(-1, mask["w"])
 
 
 @pytest.fixture(scope="session")
@@ -92,3 +163,13 @@ def page(chromium: Any) -> Iterator[Any]:
     yield page
     context.close()
     assert not errors, errors
+
+
+@pytest.fixture
+def hands(page: Any) -> Hands:
+    return Hands(page)
+
+
+@pytest.fixture(scope="session")
+def hands_class() -> type[Hands]:
+    return Hands

@@ -38,7 +38,9 @@ def server(given: Path, server_class: Any) -> Iterator[Any]:
 
 def snapshot(folder: Path) -> dict[str, bytes]:
     return {
-        str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "lock"
+        str(path): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "lock" and path.parent.name != "proxy"
     }
 
 
@@ -76,6 +78,10 @@ def message(**values: Any) -> bytes:
     return json.dumps(values).encode()
 
 
+BYTES = {"Content-Type": "application/octet-stream"}
+UPLOADS = [("", b"x"), ("a.mp4", b""), ("a.mp4", b"no video"), ("a.txt", b"x"), ("..%2f..%2fa.mp4", b"no video"),
+           (".a.mp4", b"x"), ("a%00.mp4", b"x"), ("x" * 300 + ".mp4", b"x"), ("..", b"x"),
+           ("b.mp4", b"\0\0\0\x18ftypmp42" + b"\0" * 2000)]  # fmt: skip
 CLICK = {"kind": "click", "frame": 0, "object": 1, "x": 20, "y": 30, "is_object": True}
 BRUSH = {"kind": "brush", "frame": 0, "object": 1, "points": [[1, 1]], "radius": 5}
 EDITS: list[dict[str, Any]] = [
@@ -132,6 +138,11 @@ def test_wrong_and_hostile_requests_are_refused_and_nothing_is_written(server: A
         ("POST", f"{desk}/edit", message(**CLICK), {**JSON, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}),
         ("GET", f"{desk}/frame/0", None, {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}),
         ("POST", "/api/p/000000000000/edit", message(**CLICK), JSON),
+        *(("POST", f"/api/upload?name={name}", sent, BYTES) for name, sent in UPLOADS),
+        ("POST", "/api/upload?name=a.mp4", b"", {**BYTES, "Content-Length": str(1 << 50)}),
+        ("POST", "/api/upload?name=a.mp4", b"{}", JSON),
+        ("POST", f"{desk}/mask/0", b"x", BYTES),
+        ("GET", f"{desk}/thumb/-1", None, {}),
         ("PUT", f"{desk}/edit", message(**CLICK), JSON),
         ("DELETE", f"{desk}/state", None, {}),
         ("GET", f"{desk}/edit", None, {}),

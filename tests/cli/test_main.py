@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -72,3 +73,25 @@ def test_all_that_the_package_promises_is_there():
 
     assert package.segment is devos.pipeline.segment.segment
     assert all(getattr(package, name) is not None for name in package.__all__)
+
+
+def test_a_line_that_quotes_a_damaged_file_at_length_loses_its_middle():
+    from devos.cli.failures import explain
+
+    told = explain(InputError("a.json: " + "x" * 100_000 + "; give another"))
+    assert len(told) < 1300 and told.startswith("a.json: x") and " ... x" in told and told.endswith("; give another")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "x"),
+        BlockingIOError(errno.EAGAIN, "x"),
+        RuntimeError("can't start new thread"),
+    ],
+)
+def test_without_memory_or_threads_it_is_memory_that_is_told_of(error):
+    from devos.cli.failures import explain
+
+    assert explain(error).startswith("out of memory; close other programs")

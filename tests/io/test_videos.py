@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from PIL import Image
 
 from devos.errors import VideoError
+from devos.io.decoding import Pictures
 from devos.io.videos import open_video
 
 
@@ -323,3 +325,22 @@ def test_a_title_that_is_no_text_does_not_keep_a_video_from_being_read(tmp_path)
     path.write_bytes(data.replace(b"a title", b"\xff\xfetitle"[:7]))
     with open_video(path) as reader:
         assert sum(1 for _ in reader) == 3
+
+
+@pytest.mark.parametrize("number", [errno.ENOMEM, errno.EAGAIN])
+def test_a_decoder_without_memory_does_not_say_that_the_video_is_damaged(video_file, monkeypatch, number):
+    class NoRoom:
+        def __init__(self, packet):
+            self._packet = packet
+
+        def __getattr__(self, name):
+            return getattr(self._packet, name)
+
+        def decode(self):
+            raise av.error.FFmpegError(number, "no room")
+
+    demux = Pictures._packets
+    with open_video(video_file) as video:
+        monkeypatch.setattr(Pictures, "_packets", lambda self: map(NoRoom, demux(self)))
+        with pytest.raises(VideoError, match=r"frame 00000 cannot be read \(no memory was left to decode it"):
+            list(video)

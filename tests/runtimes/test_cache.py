@@ -57,3 +57,16 @@ def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
     assert module.cache_folder() == tmp_path / "devos" / "graphs"
     monkeypatch.setenv("DEVOS_CACHE", str(tmp_path / "own"))
     assert module.cache_folder() == tmp_path / "own" / "graphs"
+
+
+def test_where_the_cache_cannot_be_written_graphs_are_made_for_this_process_once_and_that_is_told(
+    on_torch: Segmenter, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    made = []
+    monkeypatch.setattr(export, "_export", lambda *graph: (made.append(1), graph[-1].write_bytes(b"graph")))
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DEVOS_CACHE", str(tmp_path / "file"))  # no folder can be made in it
+    folder = cached_graphs(on_torch.model, "c" * 64, "gather")
+    assert folder.is_dir() and folder.parent.name.startswith("devos-graphs-") and len(made) == 5
+    assert cached_graphs(on_torch.model, "c" * 64, "gather") == folder and len(made) == 5
+    assert "for this run alone" in caplog.text and "cannot be written" in caplog.text

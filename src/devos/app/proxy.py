@@ -42,10 +42,9 @@ class Proxy:
     def begin(self, video: Path, choices: dict[str, Any], tell: Callable[[], None]) -> None:
         """Have it made; `tell` is called about once a second while it grows, and at its end."""
         task = json.dumps({"video": str(video), "choices": choices, "folder": str(self._folder)})
-        self._maker = subprocess.Popen(
-            [sys.executable, "-m", "devos.app.proxy_maker", task], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True, **({"process_group": 0} if sys.platform != "win32" else {}),
-        )  # fmt: skip
+        group = 0 if sys.platform != "win32" else None  # Ctrl-C is for the app, which ends this one
+        self._maker = subprocess.Popen([sys.executable, "-m", "devos.app.proxy_maker", task], stdin=subprocess.PIPE,
+                                       stdout=subprocess.PIPE, text=True, process_group=group)  # fmt: skip
         Thread(target=self._listen, args=(self._maker, tell), daemon=True, name="devos app proxy").start()
 
     def give_way(self) -> None:

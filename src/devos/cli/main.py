@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
+import warnings
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -34,6 +36,7 @@ from devos.cli import (
 )
 from devos.cli import app as page
 from devos.cli.failures import explain, is_told_elsewhere, leave_others
+from devos.errors import DevosDeprecationWarning
 
 BAD_INPUT = 2
 """Exit code where the user can mend what is wrong, also of a command line that cannot be parsed."""
@@ -118,7 +121,20 @@ def run() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # some microseconds: asleep at once, short waits would cost more
     _end_as_ctrl_c_does()
+    warnings.showwarning = _shown_as_a_note(warnings.showwarning)
     app(prog_name="devos")
+
+
+def _shown_as_a_note(otherwise: Callable[..., None]) -> Callable[..., None]:
+    """What goes away is told as all else is that a user may want to know; without the place in our code."""
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+        if issubclass(category, DevosDeprecationWarning):
+            typer.echo(f"note: {message}", err=True)
+        else:
+            otherwise(message, category, *rest)
+
+    return show
 
 
 def _end_as_ctrl_c_does() -> None:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="A folder that devos segment wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Masks = Annotated[
-    Path | None, typer.Option("--masks", "-m", help="PNG named as its frame, or folder of such.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--masks", "-m", help="PNG named as its frame, folder of such, or another tool's file.", show_default=False
+    ),
 ]
 FrameIndex = Annotated[
     int | None,
@@ -153,21 +156,22 @@ def _report(project: Project, summary: Any) -> None:
 
 def _given(project: Project, masks: Path | None, frame: int | None, resize: bool, snap: bool) -> tuple[Any, Any]:
     """The masks by frame, and the files they came from."""
-    from devos.io import read_masks
+    from devos.exchange.given import read_given
 
     if masks is None:
         return {}, {}
     with project.video() as reader:
-        given = read_masks(masks, reader, resize=resize, snap=snap, frame=_frame_of(masks, frame, reader))
+        given = read_given(masks, reader, resize=resize, snap=snap, frame=_frame_of(masks, frame, reader))
         return dict(given), given.files
 
 
 def _frame_of(masks: Path, frame: int | None, reader: Any) -> int:
     """The frame that a single mask is for: the one that was said, else the one that it is named after."""
     from devos.errors import MaskError
+    from devos.exchange.given import is_annotations
     from devos.io.masks import frame_named
 
-    if masks.is_dir() or not masks.exists():
+    if masks.is_dir() or not masks.exists() or is_annotations(masks):
         return 0
     named = frame if frame is not None else frame_named(masks, reader)
     if named is None:

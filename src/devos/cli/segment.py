@@ -44,6 +44,11 @@ StreamNumber = Annotated[
 White = Annotated[
     int | None, typer.Option(help="Value that is white in pictures of more than 8 bits.", show_default=False)
 ]
+Write = Annotated[
+    str,
+    typer.Option(metavar="NAME,NAME,...", help="Also write these formats to OUT/export as frames come; names as for "
+                 "devos convert.", show_default=False),
+]  # fmt: skip
 Size = Annotated[int, typer.Option(help="Short side, in pixels, at which the network works.")]
 SizeOrAuto = Annotated[
     str,
@@ -58,11 +63,26 @@ Scales = Annotated[
 ]  # fmt: skip
 
 
+Input = Annotated[
+    str,
+    typer.Argument(
+        metavar="INPUT", help="A video file, a folder of frames, camera:0, an address, or - (standard input)."
+    ),
+]
+Masks = Annotated[
+    Path,
+    typer.Option(
+        "--masks", "-m", help="PNG for the first frame, folder of PNGs named as their frames, or another tool's file."
+    ),
+]
+KeepProbabilities = Annotated[
+    bool, typer.Option("--keep-probabilities", help="Keep each object's probability at each pixel, for soft alpha.")
+]
+
+
 def segment(
-    video: Annotated[Path, typer.Argument(metavar="INPUT", help="A video file, or a folder of frames.")],
-    masks: Annotated[
-        Path, typer.Option("--masks", "-m", help="PNG for the first frame, or folder of PNGs named as their frames.")
-    ],
+    video: Input,
+    masks: Masks,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     model: Model = "devos-t",
     device: Device = "auto",
@@ -97,6 +117,8 @@ def segment(
     sound: Sound = True,
     stream: StreamNumber = None,
     white: White = None,
+    write: Write = "",
+    keep_probabilities: KeepProbabilities = False,
 ) -> None:
     """Follow the objects of MASKS through INPUT.
 
@@ -104,18 +126,19 @@ def segment(
     project: devos status, correct, undo and resume go on with it.
     """
     from devos.engine.settings import parse_scales
+    from devos.exchange.registry import parse_names
 
     summary = run_with_bar(
         "following", video, masks, out, model=model, device=device, size=size, memory_every=memory_every, bank=bank,
         fine_bank=fine_bank, focus=focus, flow=flow, flip=flip, scales=parse_scales(scales), runtime=runtime,
         precision=precision, fps=fps, direction=direction, first=first, last=last, overwrite=overwrite, resume=resume,
         resize_masks=resize_masks, snap_masks=snap_masks, skip_bad_frames=skip_bad_frames, overlay=overlay, sound=sound,
-        stream=stream, white=white,
+        stream=stream, white=white, write=parse_names(write), keep_probabilities=keep_probabilities,
     )  # fmt: skip
     typer.echo(json.dumps(summary.as_json(), indent=2))
 
 
-def run_with_bar(what: str, video: Path, masks: Path, out: Path, **options: Any) -> RunSummary:
+def run_with_bar(what: str, video: str | Path, masks: Path, out: Path, **options: Any) -> RunSummary:
     """The whole job, with its progress and its notes on stderr."""
     from devos.pipeline.segment import Progress
     from devos.pipeline.segment import segment as run

@@ -73,7 +73,7 @@ class State:
             state = _unpack(
                 facts["shape"], {name: _turn_back(stored[name], facts["turned"].get(name)) for name in stored}
             )
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        except (SafetensorError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"not a saved state, or a damaged one ({str(error)[:80]}); make it again") from error
         assert isinstance(state, State)
         return state

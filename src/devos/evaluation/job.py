@@ -145,14 +145,15 @@ def read_job(path: Path) -> tuple[Job, dict[str, Any]]:
         fields = dict(run["job"])
         if run["format"] != FORMAT:
             raise InputError(
-                f"{path} has format {run['format']}, this devos reads {FORMAT}; use the devos that wrote it"
+                f"{path} has format {str(run['format'])[:40]}, this devos reads {FORMAT}; use the devos that wrote it"
             )
         fields["method"] = Method(fields["method"])
         fields["protocol"] = None if fields["protocol"] is None else Protocol(fields["protocol"])
         return Job(**fields), run
     except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is no description of an evaluation ({error}); give the run.json that `devos evaluate --out` wrote"
+            f"{path} is no description of an evaluation ({str(error)[:80]}); give the run.json that "
+            "`devos evaluate --out` wrote"
         ) from error
 
 

@@ -1,140 +1,108 @@
-"""COCO (an annotation for each object on each frame) and YouTube-VIS (one for each object of the video), as JSON.
-
-Masks are COCO's run lengths, compressed. An object's id is `track_id` in COCO, `id` in YouTube-VIS.
-"""
+"""COCO: an annotation for each object on each frame, masks as compressed run lengths, an object's id as `track_id`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from jaxtyping import UInt16
 
 from devos.errors import MaskError
-from devos.exchange.rle import coco_counts, from_coco
-from devos.exchange.tables import MaskWriter, VideoInfo, box_of, objects_of
+from devos.exchange.annotations import DAMAGE, Annotations, own_id, quoted
+from devos.exchange.polygons import fill
+from devos.exchange.rle import from_coco
+from devos.exchange.spools import JsonLists
+from devos.exchange.writers import Seen, Shot, VideoInfo, Writer
 from devos.frames import FrameSize, MaskFrame
-from devos.whole_files import replacing
 
-_CATEGORY = {"id": 1, "name": "object"}
+CATEGORY = {"id": 1, "name": "object"}
 
 
-class CocoWriter(MaskWriter):
+class CocoWriter(Writer):
     """Instance annotations, as detection tools read them."""
 
     def __init__(self, path: Path, video: VideoInfo) -> None:
         super().__init__(path, video)
-        self._images: list[dict[str, Any]] = []
-        self._annotations: list[dict[str, Any]] = []
+        self._lists = JsonLists(path, "images", "annotations")
+        self._count = 0
 
-    def write(self, masks: MaskFrame) -> None:
+    def write(self, shot: Shot) -> None:
         """Add one frame."""
-        height, width = masks.labels.shape
-        image = {"id": masks.index, "file_name": masks.name + self.video.suffix, "width": width, "height": height}
-        self._images.append(image)
-        for object_id, score, mask in objects_of(masks):
-            self._annotations.append({
-                "id": len(self._annotations) + 1, "image_id": masks.index, "category_id": 1, "track_id": object_id,
-                "segmentation": {"size": [height, width], "counts": coco_counts(mask)}, "bbox": list(box_of(mask)),
-                "area": int(np.count_nonzero(mask)), "iscrowd": 0, "score": round(score, 4),
-            })  # fmt: skip
+        self._lists.add("images", image_of(shot.masks, self.video.suffix))
+        for one in shot.objects:
+            self._count += 1
+            self._lists.add("annotations", annotation_of(one, shot.masks.index, self._count, self.video.names))
 
     def close(self) -> None:
         """Write the file."""
-        write_text(self.path, json.dumps({"images": self._images, "annotations": self._annotations,
-                                          "categories": [_CATEGORY]}))  # fmt: skip
+        self._lists.write(categories=[CATEGORY])
+
+    def discard(self) -> None:
+        """Nothing has its name yet."""
+        self._lists.close()
 
 
-class YouTubeVisWriter(MaskWriter):
-    """A list of masks for each object, null where it is not seen."""
-
-    def __init__(self, path: Path, video: VideoInfo) -> None:
-        super().__init__(path, video)
-        self._names: list[str] = []
-        self._tracks: dict[int, dict[int, tuple[dict[str, Any], list[int], int, float]]] = {}
-
-    def write(self, masks: MaskFrame) -> None:
-        """Add one frame."""
-        place = len(self._names)
-        self._names.append(f"{self.video.name}/{masks.name}{self.video.suffix}")
-        for object_id, score, mask in objects_of(masks):
-            rle = {"size": list(mask.shape), "counts": coco_counts(mask)}
-            found = (rle, list(box_of(mask)), int(np.count_nonzero(mask)), score)
-            self._tracks.setdefault(object_id, {})[place] = found
-
-    def close(self) -> None:
-        """Write the file."""
-        height, width = self.video.size
-        video = {"id": 1, "width": width, "height": height, "length": len(self._names), "file_names": self._names}
-        annotations = [
-            {
-                "id": object_id, "video_id": 1, "category_id": 1, "iscrowd": 0, "width": width, "height": height,
-                "segmentations": [track[i][0] if i in track else None for i in range(len(self._names))],
-                "bboxes": [track[i][1] if i in track else None for i in range(len(self._names))],
-                "areas": [track[i][2] if i in track else None for i in range(len(self._names))],
-                "score": round(float(np.mean([found[3] for found in track.values()])), 4),
-            }
-            for object_id, track in sorted(self._tracks.items())
-        ]  # fmt: skip
-        content = {"videos": [video], "annotations": annotations, "categories": [_CATEGORY]}
-        write_text(self.path, json.dumps(content))
+def image_of(masks: MaskFrame, suffix: str = ".jpg") -> dict[str, Any]:
+    """A frame as an entry of COCO's `images`."""
+    height, width = masks.labels.shape
+    return {"id": masks.index, "file_name": masks.name + suffix, "width": width, "height": height}
 
 
-def read_coco(path: Path) -> Mapping[str, UInt16[np.ndarray, "h w"]]:
-    """Labels by the name of the frame (its file's stem), from COCO or YouTube-VIS JSON, run lengths or polygons.
+def annotation_of(one: Seen, image_id: int, number: int, names: Any = None) -> dict[str, Any]:
+    """An object on a frame as an entry of COCO's `annotations`."""
+    annotation = {
+        "id": number, "image_id": image_id, "category_id": 1, "track_id": one.object_id, "segmentation": one.rle,
+        "bbox": list(one.box), "area": one.region.area, "iscrowd": 0, "score": round(one.confidence, 4),
+    }  # fmt: skip
+    if names and one.object_id in names:
+        annotation["attributes"] = {"name": names[one.object_id]}
+    return annotation
 
-    Ids are `track_id`, in COCO files without it the number of the annotation among those of its image; where objects
-    overlap, the one that is named last has the pixel.
+
+def as_coco(masks: MaskFrame) -> list[dict[str, Any]]:
+    """The objects of one frame as COCO's `annotations`, for programs of one's own: `image_id` is the frame's index."""
+    return [annotation_of(one, masks.index, number) for number, one in enumerate(Shot(masks).objects, start=1)]
+
+
+def read_coco(path: Path) -> Annotations:
+    """Run lengths and polygons, by the stem of the image's file.
+
+    Ids are `track_id`, in files without it the number of the annotation among those of its image.
     """
+    found = Annotations(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return _read_videos(content) if "videos" in content else _read_images(content)
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise MaskError(f"{path}: no COCO or YouTube-VIS JSON that can be read ({error!r})") from error
+        images = {image["id"]: image for image in content["images"]}
+        for image in images.values():
+            found.add_frame(stem(image["file_name"]), FrameSize(int(image["height"]), int(image["width"])))
+        seen: dict[Any, int] = {}
+        for annotation in content["annotations"]:
+            image_id = annotation["image_id"]
+            seen[image_id] = seen.get(image_id, 0) + 1
+            object_id = own_id(annotation.get("track_id"), seen[image_id])
+            found.add(stem(images[image_id]["file_name"]), object_id, shape_of(annotation["segmentation"]))
+            if name := (annotation.get("attributes") or {}).get("name"):
+                found.names[object_id] = str(name)
+    except DAMAGE as error:
+        raise MaskError(f"{path}: no COCO JSON that can be read ({quoted(error)})") from error
+    return found
 
 
-def _read_images(content: dict[str, Any]) -> dict[str, np.ndarray]:
-    images = {image["id"]: image for image in content["images"]}
-    labels: dict[str, np.ndarray] = {}
-    seen: dict[Any, int] = {}
-    for annotation in content["annotations"]:
-        image = images[annotation["image_id"]]
-        size = FrameSize(int(image["height"]), int(image["width"]))
-        seen[image["id"]] = seen.get(image["id"], 0) + 1
-        object_id = int(annotation.get("track_id", seen[image["id"]]))
-        _paint(labels, Path(image["file_name"]).stem, size, annotation["segmentation"], object_id)
-    return labels
+def stem(file_name: str) -> str:
+    """A frame's name of the name of its file, whatever system wrote it."""
+    return Path(str(file_name).replace("\\", "/")).stem
 
 
-def _read_videos(content: dict[str, Any]) -> dict[str, np.ndarray]:
-    videos = {video["id"]: video for video in content["videos"]}
-    labels: dict[str, np.ndarray] = {}
-    for annotation in content["annotations"]:
-        video = videos[annotation["video_id"]]
-        size = FrameSize(int(video["height"]), int(video["width"]))
-        for name, segmentation in zip(video["file_names"], annotation["segmentations"], strict=True):
-            if segmentation is not None:
-                _paint(labels, Path(name).stem, size, segmentation, int(annotation["id"]))
-    return labels
-
-
-def _paint(labels: dict[str, np.ndarray], name: str, size: FrameSize, segmentation: Any, object_id: int) -> None:
-    canvas = labels.setdefault(name, np.zeros(size, np.uint16))
+def shape_of(segmentation: Any) -> Any:
+    """COCO's run lengths or polygons as a shape."""
     if isinstance(segmentation, dict):
-        canvas[from_coco(segmentation["counts"], FrameSize(*segmentation["size"]))] = object_id
-        return
-    inside = np.zeros(size, np.uint8)
-    for polygon in segmentation:
-        points = np.asarray(polygon, float).reshape(-1, 2)
-        cv2.fillPoly(inside, [np.floor(points).astype(np.int32)], 1)
-    canvas[inside > 0] = object_id
+        return partial(_from_counts, segmentation["counts"], FrameSize(*map(int, segmentation["size"])))
+    return partial(fill, [list(map(float, polygon)) for polygon in segmentation])
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole, or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+def _from_counts(counts: Any, own: FrameSize, size: FrameSize) -> np.ndarray:
+    if own != size:
+        raise ValueError(f"run lengths of {own} for a frame of {size}")
+    return from_coco(counts, own)

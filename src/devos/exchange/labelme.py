@@ -4,80 +4,84 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from functools import partial
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import UInt16
+from jaxtyping import Bool
 from PIL import Image
 
 from devos.errors import MaskError
-from devos.exchange.coco import write_text
-from devos.exchange.tables import MaskWriter, VideoInfo, box_of, objects_of
-from devos.frames import MaskFrame
-from devos.whole_files import output_error
+from devos.exchange.annotations import DAMAGE, Annotations, own_id, quoted
+from devos.exchange.writers import FolderWriter, Shot
+from devos.frames import FrameSize
 
 
-class LabelmeWriter(MaskWriter):
-    """`path` is the folder."""
+class LabelmeWriter(FolderWriter):
+    """An object's name is its label."""
 
-    def __init__(self, path: Path, video: VideoInfo) -> None:
-        super().__init__(path, video)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise output_error(path, error) from error
-
-    def write(self, masks: MaskFrame) -> None:
+    def write(self, shot: Shot) -> None:
         """Write one frame's file."""
         shapes = []
-        for object_id, _, mask in objects_of(masks):
-            x, y, width, height = box_of(mask)
+        for one in shot.objects:
+            x, y, width, height = one.box
             png = BytesIO()
-            Image.fromarray(mask[y : y + height, x : x + width]).save(png, format="PNG")
+            Image.fromarray(one.inside).save(png, format="PNG")
             shapes.append({
-                "label": "object", "group_id": object_id, "shape_type": "mask", "flags": {}, "description": "",
-                "points": [[x, y], [x + width - 1, y + height - 1]], "mask": base64.b64encode(png.getvalue()).decode(),
+                "label": self.video.name_of(one.object_id), "group_id": one.object_id, "shape_type": "mask",
+                "flags": {}, "description": "", "points": [[x, y], [x + width - 1, y + height - 1]],
+                "mask": base64.b64encode(png.getvalue()).decode(),
             })  # fmt: skip
-        height, width = masks.labels.shape
+        height, width = shot.masks.labels.shape
         content = {
-            "version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": masks.name + self.video.suffix,
+            "version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": shot.masks.name + self.video.suffix,
             "imageData": None, "imageHeight": height, "imageWidth": width,
         }  # fmt: skip
-        write_text(self.path / f"{masks.name}.json", json.dumps(content))
-
-    def close(self) -> None:
-        """Every file is whole already."""
+        with self.file(f"{shot.masks.name}.json") as path:
+            path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def read_labelme(folder: Path) -> Mapping[str, UInt16[np.ndarray, "h w"]]:
-    """Labels by the name of the frame; masks and polygons. Shapes without `group_id` are numbered by their place."""
-    labels: dict[str, np.ndarray] = {}
+def is_labelme(folder: Path) -> bool:
+    """Whether a folder holds labelme's files."""
+    first = next(iter(sorted(folder.glob("*.json"))), None)
+    try:
+        return first is not None and "shapes" in json.loads(first.read_text(encoding="utf-8"))
+    except DAMAGE:
+        return False
+
+
+def read_labelme(folder: Path) -> Annotations:
+    """Masks and polygons, by the name of the frame. Shapes without `group_id` are numbered by their place."""
+    found = Annotations(folder)
     for file in sorted(folder.glob("*.json")):
         try:
             content = json.loads(file.read_text(encoding="utf-8"))
-            canvas = np.zeros((int(content["imageHeight"]), int(content["imageWidth"])), np.uint16)
+            found.add_frame(file.stem, FrameSize(int(content["imageHeight"]), int(content["imageWidth"])))
             for number, shape in enumerate(content["shapes"], start=1):
-                given = shape.get("group_id")
-                _paint(canvas, shape, number if given is None else int(given))
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise MaskError(f"{file}: no labelme JSON that can be read ({error!r})") from error
-        labels[file.stem] = canvas
-    return labels
+                object_id = own_id(shape.get("group_id"), number)
+                if (kind := shape["shape_type"]) not in ("mask", "polygon"):
+                    raise ValueError(f"a shape of the type {kind}; masks and polygons are read")
+                found.add(file.stem, object_id, partial(_painted, file, number - 1))
+                if (label := str(shape.get("label", "object"))) != "object":
+                    found.names[object_id] = label
+        except DAMAGE as error:
+            raise MaskError(f"{file}: no labelme JSON that can be read ({quoted(error)})") from error
+    return found
 
 
-def _paint(canvas: np.ndarray, shape: dict[str, object], object_id: int) -> None:
+def _painted(file: Path, number: int, size: FrameSize) -> Bool[np.ndarray, "h w"]:
+    """One shape, read again, so that a long folder is not held."""
+    shape: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["shapes"][number]
     points = np.asarray(shape["points"], float)
-    if shape["shape_type"] == "mask":
-        with Image.open(BytesIO(base64.b64decode(str(shape["mask"])))) as picture:
-            inside = np.asarray(picture) > 0
-        x, y = (int(value) for value in points[0])
-        canvas[y : y + inside.shape[0], x : x + inside.shape[1]][inside] = object_id
-    elif shape["shape_type"] == "polygon":
-        inside = np.zeros(canvas.shape, np.uint8)
-        cv2.fillPoly(inside, [np.floor(points).astype(np.int32)], 1)
-        canvas[inside > 0] = object_id
-    else:
-        raise ValueError(f"a shape of the type {shape['shape_type']}; masks and polygons are read")
+    canvas = np.zeros(size, np.uint8)
+    if shape["shape_type"] == "polygon":  # labelme draws pixels whose centre or corner is on the line, as this does
+        cv2.fillPoly(canvas, [np.floor(points).astype(np.int32)], 1)
+        return canvas > 0
+    with Image.open(BytesIO(base64.b64decode(str(shape["mask"])))) as picture:
+        inside = np.asarray(picture) > 0
+    x, y = (int(value) for value in points[0])
+    canvas[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    return canvas > 0

@@ -192,7 +192,7 @@ class VideoFile(VideoReader):
         time_s = float(index / self.fps)
         if picture.frame.pts is not None and self._first_pts is not None:
             time_s = float((picture.frame.pts - self._first_pts) * self._time_base)
-        frame = Frame(index, time_s, name, _upright(picture.frame, converter))
+        frame = Frame(index, time_s, name, upright(picture.frame, converter))
         self._check_size(name, frame.size)
         return frame
 
@@ -229,7 +229,7 @@ def _start_of_piece(keys: KeyPictures, start: int, stop: int, most: int) -> int:
     return key if key is not None and key < stop and earliest > start else earliest
 
 
-def _upright(frame: Any, converter: VideoReformatter) -> np.ndarray:
+def upright(frame: Any, converter: VideoReformatter) -> np.ndarray:
     """The picture as 8-bit RGB, turned and mirrored as its display matrix says.
 
     `converter`: the same one throughout a video, since each makes its tables anew.

@@ -6,6 +6,7 @@ a packet at which the decoder stumbles though its picture comes is counted once.
 
 from __future__ import annotations
 
+import errno
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -67,6 +68,7 @@ class Pictures:
         self.key_times: list[int | None] = []
         """`seek_time` of every key packet."""
         self._failed: list[int | float] = []
+        self._lost = Lost()
         self._begun = False
         """Whether the first picture that counts has come."""
         self._start_pts: float = -math.inf
@@ -76,7 +78,9 @@ class Pictures:
         for packet in self._packets():
             try:
                 frames = packet.decode()
-            except FFmpegError:
+            except FFmpegError as error:
+                if error.errno in (errno.ENOMEM, errno.EAGAIN):  # the latter where no thread can be begun
+                    self._lost = Lost("no memory was left to decode it, or its data is damaged")
                 self._note_failure(packet)
                 continue
             for frame in frames:
@@ -147,7 +151,7 @@ class Pictures:
         self._failed = [lost for lost in self._failed if lost not in due]
         for _ in due:
             self.count += 1
-            yield Lost()
+            yield self._lost
 
     def stops_short(self) -> bool:
         """Whether the file held much less than its header promised: by its index in mp4 and mov, else by its length."""

@@ -21,6 +21,9 @@ OVERLAY_FILE = "overlay.mp4"
 OBJECTS_FILE = "objects.csv"
 RUN_FILE = "run.json"
 TIMINGS_FILE = "timings.json"
+EXPORT_FOLDER = "export"
+LISTING = ".devos-written"
+"""In a folder of exports: the names of the files that devos wrote there, one a line."""
 PROJECT_FOLDER, LOCK_FILE = "project", "lock"
 """In a folder of results: what is needed to go on, to correct and to undo."""
 
@@ -112,11 +115,23 @@ def _remove_earlier_run(directory: Path, inputs: Iterable[str | Path]) -> None:
     project = directory / PROJECT_FOLDER
     if (project / "project.json").is_file():  # else it is somebody else's folder of that name
         doomed += [path for path in project.rglob("*") if path.is_file() and path.name != LOCK_FILE]
+    doomed += _exported(directory / EXPORT_FOLDER)
     going = {path.resolve() for path in (*doomed, masks)}
     for given in inputs:
         if Path(given).resolve() in going:
             raise OutputError(f"{given}: would be removed by --overwrite of {directory}; name another output folder")
     for path in doomed:
         path.unlink()
-    with suppress(OSError):  # something else is in it, or it is not there
-        masks.rmdir()
+    for folder in (masks, *sorted({path.parent for path in doomed if EXPORT_FOLDER in path.parts}, reverse=True)):
+        with suppress(OSError):  # something else is in it, or it is not there
+            folder.rmdir()
+
+
+def _exported(folder: Path) -> list[Path]:
+    """What exports wrote, as their own lists say; nothing else."""
+    listings = [path for path in folder.rglob(f"{LISTING}*") if path.is_file()]
+    found = list(listings)
+    for listing in listings:
+        names = listing.read_text(encoding="utf-8", errors="replace").splitlines()
+        found += [path for path in (listing.parent / name for name in names) if path.is_file()]
+    return list(dict.fromkeys(found))

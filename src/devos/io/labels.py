@@ -13,6 +13,7 @@ from PIL import Image
 
 from devos.errors import InputError
 from devos.io.files import replacing
+from devos.io.pictures import UNREADABLE
 
 _MAX_PALETTE_ID = 255
 
@@ -59,5 +60,5 @@ def read_label_png(path: str | Path) -> UInt16[np.ndarray, "h w"]:
     try:
         with Image.open(path) as picture:
             return np.asarray(picture).astype(np.uint16)
-    except (OSError, ValueError, SyntaxError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: a mask that cannot be read ({error}); put it back from a copy") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 UNSPECIFIED = 2
 """What libav calls a colour space, primaries or transfer that the file does not name."""
 _BT709, _RGB = 1, 0
+_MIN_TICKS_PER_S = 10_000
 _AS_SWSCALE = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 """The matrix to convert by, of a colour space; others are read as BT.601, as FFmpeg does."""
 
@@ -55,3 +57,10 @@ def look_of(stream: Any, frame: Any, *, transposed: bool) -> Look:
         return Look(**facts)
     is_full = frame.color_range == 2 or frame.format.name.startswith("yuvj")
     return Look(frame.colorspace, frame.color_primaries, frame.color_trc, 2 if is_full else frame.color_range, **facts)
+
+
+def ticks_per_s(fps: Fraction, time_base: Fraction | None) -> int:
+    """The source's ticks where they are fine, else such that a frame is a whole number of them."""
+    if time_base is not None and time_base.numerator == 1 and time_base.denominator >= _MIN_TICKS_PER_S:
+        return time_base.denominator
+    return fps.numerator * math.ceil(_MIN_TICKS_PER_S / fps.numerator)

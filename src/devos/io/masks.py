@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from devos.io.names import exists, refuse_strange_name
 from devos.io.pictures import list_pictures
 from devos.io.reader import VideoReader
 
-__all__ = ["GivenMasks", "davis_palette", "read_masks", "write_label_png"]
+__all__ = ["GivenMasks", "MaskSource", "davis_palette", "read_masks", "write_label_png"]
 
 _MAX_HELD = 16
 """Most label maps that are kept in memory; beyond that each is read again when it is asked for."""
@@ -37,6 +38,14 @@ class _Checked:
     codes: tuple[int, ...]
 
 
+@dataclass(frozen=True)
+class MaskSource:
+    """The mask of one frame: the file it comes from, and what reads it (uint16, h w, at the video's size)."""
+
+    path: Path
+    load: Callable[[], np.ndarray]
+
+
 class GivenMasks(Mapping[int, np.ndarray]):
     """The label map (uint16, h w, the user's ids) of each frame that has a mask, by the frame's index.
 
@@ -44,12 +53,8 @@ class GivenMasks(Mapping[int, np.ndarray]):
         ...
     """
 
-    def __init__(
-        self, masks: Mapping[int, _Checked], tables: Mapping[Coding, CodeTable], size: FrameSize, notes: list[str]
-    ) -> None:
+    def __init__(self, masks: Mapping[int, MaskSource], notes: list[str]) -> None:
         self._masks = dict(sorted(masks.items()))
-        self._tables = tables
-        self._size = size
         self._held: dict[int, np.ndarray] = {}
         self.areas: dict[int, dict[int, int]] = {}
         """For each frame index, the number of pixels of each object id, at the video's size."""
@@ -70,7 +75,7 @@ class GivenMasks(Mapping[int, np.ndarray]):
     def __getitem__(self, index: int) -> UInt16[np.ndarray, "h w"]:
         if index in self._held:
             return self._held[index]
-        return self._load(self._masks[index])
+        return self._masks[index].load()
 
     def __iter__(self) -> Iterator[int]:
         return iter(self._masks)
@@ -78,19 +83,10 @@ class GivenMasks(Mapping[int, np.ndarray]):
     def __len__(self) -> int:
         return len(self._masks)
 
-    def _load(self, mask: _Checked) -> UInt16[np.ndarray, "h w"]:
-        picture = read_mask_picture(mask.path)
-        if set(picture.areas) - set(mask.codes):
-            picture = snap(picture, soft_codes(picture))
-        table = self._tables[mask.coding]
-        codes = np.array(sorted(table), dtype=np.int32)
-        ids = np.array([table[code] for code in sorted(table)], dtype=np.uint16)
-        return _resize_nearest(ids[np.searchsorted(codes, picture.codes)], self._size)
-
     def _measure(self) -> None:
         """Count each object's pixels; a mask without any is an error, one with very few a note."""
         for index, mask in self._masks.items():
-            labels = self._load(mask)
+            labels = mask.load()
             values, counts = np.unique(labels, return_counts=True)
             areas = {int(value): int(count) for value, count in zip(values, counts, strict=True) if value}
             if not areas:
@@ -125,7 +121,20 @@ def read_masks(
         notes += _note_other_frame(path, video)
     checked = {index: _check(file, video.size, notes, resize, snap) for index, file in files.items()}
     tables, how_read = code_tables((mask.path, mask.coding, mask.codes) for mask in checked.values())
-    return GivenMasks(checked, tables, video.size, notes + how_read)
+    sources = {
+        index: MaskSource(mask.path, partial(_load, mask, tables[mask.coding], video.size))
+        for index, mask in checked.items()
+    }
+    return GivenMasks(sources, notes + how_read)
+
+
+def _load(mask: _Checked, table: CodeTable, size: FrameSize) -> UInt16[np.ndarray, "h w"]:
+    picture = read_mask_picture(mask.path)
+    if set(picture.areas) - set(mask.codes):
+        picture = snap(picture, soft_codes(picture))
+    codes = np.array(sorted(table), dtype=np.int32)
+    ids = np.array([table[code] for code in sorted(table)], dtype=np.uint16)
+    return resize_nearest(ids[np.searchsorted(codes, picture.codes)], size)
 
 
 def _check(path: Path, size: FrameSize, notes: list[str], resize: bool, snap_edges: bool) -> _Checked:
@@ -170,7 +179,7 @@ def _match_folder(folder: Path, video: VideoReader) -> dict[int, Path]:
     for file in files:
         index = _numbered_frame(file, video) if index_of_name is None else index_of_name.get(file.stem)
         if index is None:
-            raise MaskError(f"{file}: belongs to no frame of {video.path}; its frames are {_example_names(video)}")
+            raise MaskError(f"{file}: belongs to no frame of {video.path}; its frames are {example_names(video)}")
         if index in matched:
             raise MaskError(f"{folder}: {matched[index].name} and {file.name} are for the same frame; keep one")
         matched[index] = file
@@ -186,7 +195,8 @@ def _numbered_frame(file: Path, video: VideoReader) -> int | None:
     return None if beyond else index
 
 
-def _example_names(video: VideoReader) -> str:
+def example_names(video: VideoReader) -> str:
+    """What the frames of a video are called, for messages."""
     if video.names is not None:
         first, last = video.names[0], video.names[-1]
         return f"named {first}" if first == last else f"named {first} to {last}"
@@ -208,7 +218,7 @@ def _note_other_frame(path: Path, video: VideoReader) -> list[str]:
     return [f"{path.name} is used for the first frame; for frame {path.stem}, put it in a folder and give the folder"]
 
 
-def _resize_nearest(labels: Shaped[np.ndarray, "h w"], size: FrameSize) -> Shaped[np.ndarray, "_h _w"]:
+def resize_nearest(labels: Shaped[np.ndarray, "h w"], size: FrameSize) -> Shaped[np.ndarray, "_h _w"]:
     """Take the nearest pixel, so that ids stay whole."""
     if labels.shape == size:
         return labels

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from devos.errors import DevosError
@@ -17,6 +18,10 @@ def refuse_strange_name(path: str | Path, error: type[DevosError]) -> None:
     try:
         str(path).encode("utf-8")
     except UnicodeEncodeError:
+        coding = sys.getfilesystemencoding()
+        if coding != "utf-8":
+            raise error(f"{readable(path)}: a name that cannot be read with this locale's {coding}; set "
+                        "PYTHONUTF8=1, or LC_ALL=C.UTF-8") from None  # fmt: skip
         raise error(f"{readable(path)}: the name is not UTF-8; rename it (convmv and detox do so)") from None
 
 

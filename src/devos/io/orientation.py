@@ -57,7 +57,7 @@ class Orientation:
 def orientation_of(frame: Any) -> Orientation:
     """From the display matrix of a decoded picture: nine numbers, row by row, as (x', y') = (a x + c y, b x + d y)."""
     # not frame.side_data: that and the frame hold each other, and hundreds of pictures wait for the collector
-    for item in SideDataContainer(frame):
+    for item in SideDataContainer(frame):  # type: ignore[call-arg]
         if item.type == SideData.DISPLAYMATRIX:
             a, b, _, c, d, *_ = struct.unpack("=9i", bytes(item))
             return from_matrix(a, b, c, d)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from fractions import Fraction
@@ -18,10 +17,9 @@ from devos.errors import OutputError
 from devos.frames import Frame, FrameSize, MaskFrame
 from devos.io.drawing import draw_overlay
 from devos.io.files import Sink, output_error, partial_path
-from devos.io.look import PICTURES, Look
+from devos.io.look import PICTURES, Look, ticks_per_s
 from devos.io.sound import Sound, SoundSource
 
-_MIN_TICKS_PER_S = 10_000
 _ENCODERS = (("libx264", {"crf": "19", "preset": "superfast", "threads": "2", "bf": "0"}), ("mpeg4", {"q:v": "4"}))
 """Tried in order, with their settings for good quality.
 
@@ -58,7 +56,7 @@ class OverlayVideo(Sink):
         self._partial = partial_path(self.path)
         self._size = size
         # ticks so fine that varying frame times keep their place, and of which each frame of `fps` is a whole number
-        self._ticks_per_s = _ticks_per_s(fps, look.time_base)
+        self._ticks_per_s = ticks_per_s(fps, look.time_base)
         self._ticks_per_frame = round(self._ticks_per_s / fps)
         self.group_size = min(max(1, round(_GROUP_S * fps)), _MOST_OF_A_GROUP)
         """Frames that are encoded together."""
@@ -140,6 +138,10 @@ class OverlayVideo(Sink):
         except (OSError, FFmpegError) as error:
             raise self._failure(error) from error
 
+    def discard(self) -> None:
+        """Leave no file, finished or not."""
+        self._remove()
+
     def _add_stream(self, fps: Fraction) -> Any:
         codec, options = _encoder()
         stream = self._container.add_stream(codec, rate=fps, options=options)
@@ -183,14 +185,17 @@ class OverlayVideo(Sink):
 
     def _failure(self, error: Exception) -> OutputError:
         """Remove what was begun, and say why in one line."""
+        self._remove()
+        strerror = getattr(error, "strerror", None) or str(error)
+        return output_error(self.path, OSError(0, strerror))
+
+    def _remove(self) -> None:
         container, self._container = getattr(self, "_container", None), None
         if container is not None:
             with suppress(OSError, FFmpegError):
                 container.close()
         with suppress(OSError):
             self._partial.unlink(missing_ok=True)
-        strerror = getattr(error, "strerror", None) or str(error)
-        return output_error(self.path, OSError(0, strerror))
 
 
 def read_groups(path: str | Path, group_size: int) -> Iterator[list[Any]]:
@@ -223,13 +228,6 @@ def _as_encoded(packet: Any) -> Any:
 
 def _encoder() -> tuple[str, dict[str, str]]:
     return next(encoder for encoder in _ENCODERS if encoder[0] in av.codecs_available)
-
-
-def _ticks_per_s(fps: Fraction, time_base: Fraction | None) -> int:
-    """The source's ticks where they are fine, else such that a frame is a whole number of them."""
-    if time_base is not None and time_base.numerator == 1 and time_base.denominator >= _MIN_TICKS_PER_S:
-        return time_base.denominator
-    return fps.numerator * math.ceil(_MIN_TICKS_PER_S / fps.numerator)
 
 
 def _to_even(rgb: np.ndarray) -> np.ndarray:

@@ -23,8 +23,9 @@ PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", "
 """What a picture's name may end with, in any case."""
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000")
 """The same, as Pillow names the decoders."""
-UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
-"""What Pillow raises for a damaged picture."""
+UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, struct.error,
+              cv2.error, Image.DecompressionBombError)  # fmt: skip
+"""What Pillow and OpenCV raise for a damaged picture."""
 WHITE_16 = 65535
 
 _ORIENTATION_TAG, _PHOTOMETRIC_TAG, _BITS_TAG = 0x0112, 262, 258

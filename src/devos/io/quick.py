@@ -30,8 +30,7 @@ class Spare:
     @contextmanager
     def taken(self) -> Iterator[tuple[Any, Any]]:
         """The container and its video stream, for one reading alone; others that read meanwhile open their own."""
-        with self._lock:
-            mine, self._kept = self._kept, None
+        mine = self._exchange(None)
         if mine is None:
             container = open_container(self._path)
             stream = video_stream(container, self._path, self._wanted)
@@ -41,17 +40,21 @@ class Spare:
         try:
             yield mine
         finally:
-            with self._lock:
-                mine, self._kept = self._kept, mine
-            if mine is not None:
-                mine[0].close()
+            _close(self._exchange(mine))
 
     def close(self) -> None:
         """Keep nothing open."""
+        _close(self._exchange(None))
+
+    def _exchange(self, new: tuple[Any, Any] | None) -> tuple[Any, Any] | None:
         with self._lock:
-            mine, self._kept = self._kept, None
-        if mine is not None:
-            mine[0].close()
+            old, self._kept = self._kept, new
+        return old
+
+
+def _close(kept: tuple[Any, Any] | None) -> None:
+    if kept is not None:
+        kept[0].close()
 
 
 def quick_pictures(container: Any, stream: Any, key: Key, times: tuple[int, ...],

@@ -12,10 +12,17 @@ import av
 from av.error import FFmpegError
 from av.stream import Disposition
 
-_COPIED = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")
-"""Codings that an mp4 holds as they are; others are made AAC."""
+_MP4 = ("aac", "mp3", "ac3", "eac3", "alac", "opus", "flac")
+_PCM = ("pcm_s16le", "pcm_s24le", "pcm_s16be", "pcm_s24be", "pcm_s32le", "pcm_f32le")
+_HELD = {
+    "mov": ("aac", "mp3", "ac3", "eac3", "alac", *_PCM),
+    "matroska": (*_MP4, "vorbis", "dts", *_PCM),
+    "webm": ("opus", "vorbis"),
+}
+"""Codings that a kind of file holds as they are, other than mp4; all else is made AAC, in WebM Opus."""
 _LAYOUTS = {1: "mono", 2: "stereo", 6: "5.1"}
-"""How AAC is laid out for a number of channels."""
+"""How what is coded anew is laid out for a number of channels."""
+_OPUS_RATE = 48_000
 
 
 @dataclass(frozen=True)
@@ -39,12 +46,15 @@ class Sound:
         self._input = max(
             self._container.streams.audio, key=lambda stream: bool(stream.disposition & Disposition.default)
         )
-        self._encodes = self._input.codec_context.codec.canonical_name not in _COPIED
+        kind = target.format.name
+        self._encodes = self._input.codec_context.codec.canonical_name not in _HELD.get(kind, _MP4)
         if self._encodes:
             context = self._input.codec_context
             layout = _LAYOUTS.get(context.layout.nb_channels, "stereo")
-            self._output: Any = target.add_stream("aac", rate=context.sample_rate, layout=layout)
-            self._resampler = av.AudioResampler("fltp", layout, context.sample_rate)
+            coding, rate = ("libopus", _OPUS_RATE) if kind == "webm" else ("aac", context.sample_rate)
+            self._output: Any = target.add_stream(coding, rate=rate, layout=layout)
+            sample_format = self._output.codec_context.codec.audio_formats[0].name
+            self._resampler = av.AudioResampler(sample_format, layout, rate)
         else:
             self._output = target.add_stream_from_template(self._input)
         self._packets = self._read()

@@ -13,6 +13,7 @@ from pathlib import Path
 from devos.errors import VideoError
 from devos.io.containers import VideoFile
 from devos.io.folders import FrameFolder
+from devos.io.live import is_live, open_live
 from devos.io.names import refuse_strange_name
 from devos.io.pictures import UNREADABLE, num_pages, opened
 from devos.io.reader import DEFAULT_FPS, OnSkip, VideoReader
@@ -39,11 +40,15 @@ def open_video(
     streams the file's default is read, else the one with most pixels; `stream` takes another by its number in the file.
     Without `sound` a video that is made of it is silent. `white` is the value that is white in pictures of more than
     8 bits; unless given, the highest that their bits hold. `not_frames` are files in the folder that are no frames.
+    As a text, `path` may also be `-` (standard input), `camera:0` or an address (rtsp://..., http://...): such a video
+    comes but once (`LiveVideo`), and frames of a live one that come while others are worked on are dropped.
 
         with open_video("bunny.mp4") as video:
             for frame in video:
                 print(frame.name, frame.time_s, frame.size)
     """
+    if is_live(path):
+        return open_live(str(path), fps=fps)
     path = Path(path)
     refuse_strange_name(path, VideoError)
     try:

@@ -65,7 +65,7 @@ def read_weights(path: Path) -> Weights:
         about = json.loads(metadata[_KEY])
         if about["format"] != FORMAT:
             raise WeightsError(
-                f"{path} has format {about['format']}, this devos reads {FORMAT}; use the devos that wrote it"
+                f"{path} has format {str(about['format'])[:40]}, this devos reads {FORMAT}; use the devos that wrote it"
             )
         config, info = _config(about["config"]), about["info"]
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:

@@ -17,7 +17,8 @@ from typing import Any
 from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, choose_device, find_weights, load
 from devos.engine.sizes import AUTO
 from devos.errors import DevosError, OptionError, WeightsError
-from devos.io import open_video, read_masks
+from devos.exchange.given import read_given
+from devos.io import open_video
 from devos.io.labels import label_png
 from devos.pipeline.manifest import BatchVideo, check_apart, check_choices, read_batch
 from devos.pipeline.project import Project
@@ -276,7 +277,7 @@ def _differences(job: Job, folder: ProjectFolder) -> list[str]:
     if fingerprint(video.video) != record.video.fingerprint:
         return [*found, f"{video.video} is another video now"]
     with open_video(video.video, fps=rate_of(record), skip_bad_frames=made["skip_bad_frames"]) as reader:
-        given = read_masks(video.masks, reader, resize=made["resize_masks"], snap=made["snap_masks"])
+        given = read_given(video.masks, reader, resize=made["resize_masks"], snap=made["snap_masks"])
         now = {(index, sha256_of(label_png(given[index]))) for index in given}
     if now != {(one.frame, one.mask) for one in folder.history[1].annotations}:
         found.append(f"{video.masks} holds other masks now (devos correct takes them over)")
@@ -285,7 +286,7 @@ def _differences(job: Job, folder: ProjectFolder) -> list[str]:
 
 def _plain(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return ",".join(f"{float(one):g}" for one in value)
+        return ",".join(one if isinstance(one, str) else f"{float(one):g}" for one in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

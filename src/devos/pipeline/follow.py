@@ -7,6 +7,8 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from devos.engine.prepared import PreparedFrame
 from devos.engine.segmenter import Segmenter
 from devos.engine.session import Answer, Kept, Session
@@ -14,6 +16,7 @@ from devos.engine.states import State
 from devos.errors import InputError, MaskError
 from devos.frames import Frame, MaskFrame
 from devos.io import VideoReader
+from devos.pipeline.exports import KEEP, check_formats
 from devos.pipeline.meeting import SideAnswers, meet
 from devos.pipeline.plan import BACKWARD, FORWARD, Pass, Plan
 from devos.pipeline.publish import stored_masks
@@ -23,6 +26,7 @@ from devos.pipeline.stages import ReadAhead, WriteBehind
 from devos.project.content import sha256_of
 from devos.project.folder import ProjectFolder
 from devos.project.history import Skipped, Step
+from devos.project.probabilities import Probabilities
 from devos.project.snapshots import EVERY
 
 MOST_WAITING = 2
@@ -44,6 +48,9 @@ class Work:
     sessions: list[Session] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        choices = self.folder.record.choices
+        self.formats = check_formats(choices.get("write") or (), choices)
+        self.keeps_probabilities = bool(choices.get(KEEP))
         self.plan = Plan.from_json(self.step.plan)
         self.before = self.folder.history.results(self.step.number - 1)
         self.said = Said(self.folder, self.step.number)
@@ -115,7 +122,7 @@ class _Walk:
         work = self._work
         begin = self._go_back()
         results = Results(work.folder, work.step, work.before, work.reader, streams=work.streams,
-                          overlay=work.overlay, clock=work.clock)  # fmt: skip
+                          overlay=work.overlay, formats=work.formats, clock=work.clock)  # fmt: skip
 
         def write(done: _Done) -> None:
             self._write(results, done)
@@ -285,7 +292,10 @@ class _Walk:
             results.later_sync(self._work.sides.put(done.index, done.answer, self._pass.followed(done.index)))
             return
         answer = self._met(done)
-        masks = _with_kept(answer(), done.stored, done.kept)
+        masks = _with_kept(answer(self._work.keeps_probabilities), done.stored, done.kept)
+        if done.stored is not None and masks.probabilities is not None:
+            before = Probabilities(self._work.folder).read(self._work.before[done.index], done.stored)
+            masks = _with_kept_probabilities(masks, done.stored, before, done.kept)
         results.write(done.frame, masks)
         self._finished.append(masks)
 
@@ -311,3 +321,16 @@ def _with_kept(masks: MaskFrame, stored: MaskFrame | None, kept: tuple[int, ...]
     before = {score.object_id: score for score in stored.scores}
     scores = tuple(before[s.object_id] if s.object_id in kept else s for s in masks.scores)
     return replace(masks, scores=scores)
+
+
+def _with_kept_probabilities(masks: MaskFrame, stored: MaskFrame, before: np.ndarray | None,
+                             kept: tuple[int, ...]) -> MaskFrame:  # fmt: skip
+    """What stands keeps its probabilities too, but at pixels that another object was given."""
+    if before is None or masks.probabilities is None:
+        return masks
+    soft, rows = masks.probabilities.copy(), {score.object_id: row for row, score in enumerate(stored.scores)}
+    for row, score in enumerate(masks.scores):
+        if score.object_id in kept:
+            taken = (masks.labels != stored.labels) & ~np.isin(masks.labels, [0, score.object_id])
+            soft[row] = np.where(taken, np.float16(0), before[rows[score.object_id]])
+    return replace(masks, probabilities=soft)

@@ -16,6 +16,7 @@ from natsort import natsorted
 from devos.engine.settings import Settings, parse_scales
 from devos.engine.sizes import AUTO
 from devos.errors import InputError, OptionError
+from devos.exchange.registry import chosen, parse_names
 from devos.io.pictures import list_pictures
 from devos.pipeline.plan import check_direction
 from devos.pipeline.segment import folder_rate
@@ -167,6 +168,14 @@ def _direction(value: Any) -> str:
     return str(value)
 
 
+def _formats(value: Any) -> tuple[str, ...]:
+    try:
+        names = parse_names(value if isinstance(value, str) else ",".join(value))
+        return tuple(one.name for one in chosen(names))
+    except (OptionError, TypeError) as error:
+        raise ValueError(f"names of formats with commas between, as in coco,prores ({error})") from None
+
+
 COLUMNS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "size": ("size", _size),
     "memory_every": ("memory_every", _whole),
@@ -186,6 +195,8 @@ COLUMNS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "snap_masks": ("snap_masks", _yes_or_no),
     "skip_bad_frames": ("skip_bad_frames", _yes_or_no),
     "overlay": ("overlay", _yes_or_no),
+    "write": ("write", _formats),
+    "keep_probabilities": ("keep_probabilities", _yes_or_no),
 }
 """Settings that a manifest may give to a video: the argument of `devos.segment`, and how a value is read."""
 _WHAT = ("video", "masks", "name")

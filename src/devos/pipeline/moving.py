@@ -13,6 +13,7 @@ from devos.pipeline.plan import FORWARD
 from devos.project.content import sha256_of
 from devos.project.folder import ProjectFolder
 from devos.project.history import RUNNING, STOPPED, Step
+from devos.project.probabilities import Probabilities
 from devos.project.results import FrameResult
 
 
@@ -61,6 +62,7 @@ def remove_objects(folder: ProjectFolder, step: Step) -> None:
     history.keep_changes(step.number, lambda _: False)
     journal, masks, locks = history.journal(step.number), MaskFolder(folder.masks), folder.locks()
     first: int | None = None
+    soft = Probabilities(folder)
     try:
         for index in before:
             result = before[index]
@@ -72,8 +74,10 @@ def remove_objects(folder: ProjectFolder, step: Step) -> None:
             labels[np.isin(labels, list(gone))] = 0
             scores = tuple(one.score for one in result.objects if one.object_id not in gone)
             changed = MaskFrame(index, 0.0, result.name, labels, scores)
+            mask = sha256_of(label_png(labels))
+            soft.write(replace(changed, probabilities=soft.read(result, changed)), mask)
             folder.keep_replaced(result)
-            journal.add(index, FrameResult.of(changed, sha256_of(label_png(labels))))
+            journal.add(index, FrameResult.of(changed, mask))
             masks.write(changed)
         journal.sync()
     finally:

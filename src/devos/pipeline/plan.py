@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-from devos.errors import OptionError
+from devos.errors import InputError, OptionError
+from devos.project.content import DAMAGED, checked_id, whole
 from devos.project.history import Annotation
 
 FORWARD, BACKWARD, BOTH = "forward", "backward", "both"
@@ -69,14 +70,28 @@ class Plan:
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Plan:
-        """From what `as_json` gave."""
-        passes = ({**one, "spans": tuple(Span(**span) for span in one["spans"])} for one in values.get("passes", ()))
-        return Plan(tuple(Pass(**one) for one in passes))
+        """From what `as_json` gave; InputError for anything else."""
+        try:
+            return Plan(tuple(_pass_from(one) for one in values.get("passes", ())))
+        except DAMAGED as error:
+            raise InputError(f"a step's plan that cannot be read ({str(error)[:80]}); put the project back from a "
+                             "copy, or begin anew with --overwrite") from error  # fmt: skip
 
     @property
     def first(self) -> int | None:
         """The first frame that may change; None where nothing does."""
         return min((one.first for one in self.passes), default=None)
+
+
+def _pass_from(values: Mapping[str, Any]) -> Pass:
+    check_direction(values["direction"])
+    ends = {name: whole(values[name]) for name in ("start", "first")}
+    spans = tuple(Span(checked_id(one["object_id"]), whole(one["first"]), _end(one["last"])) for one in values["spans"])
+    return Pass(**{**values, **ends, "last": _end(values["last"]), "spans": spans})
+
+
+def _end(value: object) -> int | None:
+    return None if value is None else whole(value)
 
 
 @dataclass(frozen=True)

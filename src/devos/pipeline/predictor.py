@@ -64,7 +64,8 @@ class VideoPredictor:
     >>> mask = np.zeros((64, 96), bool)
     >>> mask[20:44, 10:34] = True
     >>> frame, ids, logits = predictor.add_new_mask(state, frame_idx=0, obj_id=7, mask=mask)
-    >>> [(frame, ids, tuple(logits.shape)) for frame, ids, logits in predictor.propagate_in_video(state)][-1]
+    >>> *_, (frame, ids, logits) = predictor.propagate_in_video(state)
+    >>> frame, ids, tuple(logits.shape)
     (7, [7], (1, 1, 64, 96))
     """
 

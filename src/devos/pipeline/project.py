@@ -15,11 +15,12 @@ from jaxtyping import UInt8, UInt16
 from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, load, released_weights
 from devos.errors import InputError, OptionError, WeightsError
 from devos.frames import MaskFrame
-from devos.io import VideoReader, open_video, prepare_output
+from devos.io import VideoReader, prepare_output
 from devos.io.files import check_output
+from devos.pipeline.exports import export_choices
 from devos.pipeline.follow import Work
 from devos.pipeline.moving import arrive, move, remove_objects, settle
-from devos.pipeline.opening import open_input
+from devos.pipeline.opening import input_choices, open_input
 from devos.pipeline.plan import FORWARD, Done, Plan, check_direction, make_plan
 from devos.pipeline.publish import stored_masks
 from devos.pipeline.results import Clock
@@ -83,18 +84,22 @@ class Project:
     def create(cls, path: str | Path, video: str | Path, *, model: str | Path | Segmenter = DEFAULT_MODEL,
                device: str = "auto", fps: float | Fraction | None = None, direction: str = FORWARD,
                skip_bad_frames: bool = False, overlay: bool = True, overwrite: bool = False,
-               **settings: Any) -> Project:  # fmt: skip
+               stream: int | None = None, white: int | None = None, sound: bool = True, write: Sequence[str] = (),
+               keep_probabilities: bool = False, **settings: Any) -> Project:  # fmt: skip
         """A new project in the folder `path`, about a video of which nothing was said yet.
 
-        `settings`: those of `devos.load`, as in `devos.segment`. Raises a DevosError for whatever the user can mend.
+        All of it as in `devos.segment`; `settings`: those of `devos.load`. Raises a DevosError for whatever the
+        user can mend.
         """
         folder, rate = ProjectFolder(path), folder_rate(fps, Path(video))
         check_direction(direction)
         segmenter = chosen_segmenter(model, device, settings)
         choices = {"fps": None if rate is None else str(rate), "direction": direction, "first": None, "last": None,
                    "resize_masks": False, "snap_masks": False, "skip_bad_frames": skip_bad_frames,
-                   "overlay": overlay}  # fmt: skip
-        with open_video(video, fps=rate, skip_bad_frames=skip_bad_frames) as reader:
+                   "overlay": overlay,
+                   **input_choices(Path(video), None, stream=stream, white=white, sound=sound),
+                   **export_choices(write, keep_probabilities)}  # fmt: skip
+        with open_input(Path(video), choices) as reader:
             record = project_record(reader, segmenter, choices)
         check_output(folder.path, overwrite=overwrite)
         with folder.writing():
@@ -107,7 +112,9 @@ class Project:
     def open(cls, path: str | Path, *, video: str | Path | None = None, model: Segmenter | None = None) -> Project:
         """The project in a folder. `video`: where its video is now, if it was moved. InputError if there is none."""
         folder = require(path)
-        places = [Path(p) for p in (video, folder.record.video.place, folder.record.video.path) if p is not None]
+        facts = folder.record.video
+        kept = folder.recording if facts.is_recorded else None
+        places = [Path(p) for p in (video, kept, facts.place, facts.path) if p is not None]
         found = next((place for place in places if place.exists()), places[0])
         return cls(folder, found, model)
 
@@ -322,7 +329,8 @@ class Project:
         self.folder.history.write(replace(step, status=FINISHED))
 
     def _refuse_other(self, reader: VideoReader) -> None:
-        if fingerprint(reader.path) != self.record.video.fingerprint:
+        known = self.record.video
+        if not known.is_recorded and fingerprint(reader.path) != known.fingerprint:
             raise InputError(f"{reader.path}: is not the video that {self.folder.path} was begun with; put that one "
                              "back")  # fmt: skip
 

@@ -8,15 +8,18 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
-from devos.errors import OutputError
+from devos.errors import DevosError, OutputError
+from devos.exchange.registry import Format
 from devos.frames import Frame, MaskFrame
 from devos.io import MaskFolder, ObjectsTable, OverlayVideo, VideoReader
 from devos.io.files import output_error, partial_path, sync
 from devos.io.overlay import read_groups
+from devos.pipeline.exports import feed, opened_exports
 from devos.pipeline.publish import add_to_overlay, write_table
 from devos.project.content import sha256_of
 from devos.project.folder import ProjectFolder
 from devos.project.history import Skipped, Step
+from devos.project.probabilities import Probabilities
 from devos.project.results import FrameResult, ResultTable
 
 
@@ -45,29 +48,38 @@ class Clock:
 class Results:
     """The masks of one step, and its journal; each can be read whatever way the `with` is left.
 
-    Of a first run from the first frame to the last also the table and, if wanted, the overlay grow with it
-    (`streams`); after any other step they are made anew (`pipeline.publish`).
+    Of a first run from the first frame to the last also the table and, if wanted, the overlay and other formats grow
+    with it (`streams`); after any other step they are made anew (`pipeline.publish`).
     """
 
     def __init__(self, folder: ProjectFolder, step: Step, before: ResultTable, reader: VideoReader, *, streams: bool,
-                 overlay: bool, clock: Clock) -> None:  # fmt: skip
-        self._folder, self._before, self._clock = folder, before, clock
+                 overlay: bool, formats: Sequence[Format], clock: Clock) -> None:  # fmt: skip
+        self._folder, self._step, self._before, self._clock = folder, step.number, before, clock
         self._unsynced: list[Path] = []
+        self._soft = Probabilities(folder)
         self._stack = ExitStack()
-        self.frames = {index: result for index, result in folder.history.changes(step.number) if result is not None}
-        """What the step has given so far."""
-        done = [self.frames[index] for index in sorted(self.frames)]
+        done = self._done()
         with ExitStack() as opened:  # what was opened is closed again if the next one fails
             self._masks = opened.enter_context(MaskFolder(folder.masks))
             self._journal = folder.history.journal(step.number)
             opened.callback(self._journal.close)
-            self._table = self._overlay = None
+            self._table = self._overlay = self._exports = None
             if streams:
                 write_table(folder.table, done)
                 self._table = opened.enter_context(ObjectsTable(folder.table, append=True))
             if streams and overlay:
                 self._overlay = opened.enter_context(self._grown_overlay(done, reader))
+            if streams and formats:
+                with clock.part("write_exports"):
+                    total = reader.num_frames if reader.num_frames_is_exact else None
+                    self._exports = opened.enter_context(opened_exports(folder, reader, formats, total, whole=False))
+                    feed(self._exports, folder, reader, {one.index: one for one in done})
             self._stack = opened.pop_all()
+
+    def _done(self) -> list[FrameResult]:
+        """What the step has given so far, as its journal has it: held here it would grow with the video."""
+        found = dict(self._folder.history.changes(self._step))
+        return [result for _, result in sorted(found.items()) if result is not None]
 
     def _grown_overlay(self, done: Sequence[FrameResult], reader: VideoReader) -> OverlayVideo:
         """An overlay with all frames that are done, taken over from the one that was cut off as far as that goes."""
@@ -95,14 +107,18 @@ class Results:
                 self._folder.keep_replaced(before)
             content = self._masks.write(masks)
             result = FrameResult.of(masks, sha256_of(content))
+            if (soft := self._soft.write(masks, result.mask)) is not None:
+                self._unsynced.append(soft)
             self._journal.add(frame.index, result)
             self._unsynced.append(self._folder.mask_path(masks.name))
-            self.frames[frame.index] = result
             if self._table is not None:
                 self._table.add(masks.name, masks.index, ((one.score, one.region) for one in result.objects))
         if self._overlay is not None:
             with self._clock.part("write_overlay"):
                 self._overlay.write(frame, masks)
+        if self._exports is not None:
+            with self._clock.part("write_exports"):
+                self._exports.write(masks, frame)
 
     def skip(self, skipped: Skipped) -> None:
         """Note a frame that was left out."""
@@ -138,5 +154,5 @@ class Results:
                 self._folder.note_overlay(None)
             self._stack.__exit__(kind, error, trace)
             if self._overlay is not None:
-                with suppress(OutputError):
-                    self._folder.note_overlay([self.frames[index] for index in sorted(self.frames)])
+                with suppress(DevosError):
+                    self._folder.note_overlay(self._done())

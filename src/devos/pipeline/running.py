@@ -16,6 +16,7 @@ from devos.frames import MaskFrame, frame_name
 from devos.io import VideoReader, write_json
 from devos.io.labels import read_label_png
 from devos.io.regions import find_regions
+from devos.pipeline.exports import write_again
 from devos.pipeline.follow import Work
 from devos.pipeline.notes import left_out
 from devos.pipeline.publish import publish
@@ -58,10 +59,10 @@ class RunSummary:
     """Frames followed in a second, reading and writing included, loading not."""
     timings: dict[str, float]
     """Seconds that each part took. `decode`, `resize`, `flow` and, on a CPU, `encode` and `look` are done ahead of the
-    rest of the network, `masks` (at the frames' own size), `write_masks`, `write_overlay` and `snapshots` behind it, by
-    threads of their own, so that all parts may add up to more than `seconds`. `waiting`: the network's thread waited
-    for one of them. Where a GPU works beside the CPU, what waits for it shows in `masks`. `other`: the rest of the
-    network's thread."""
+    rest of the network, `masks` (at the frames' own size), `write_masks`, `write_overlay`, `write_exports` and
+    `snapshots` behind it, by threads of their own, so that all parts may add up to more than `seconds`. `waiting`: the
+    network's thread waited for one of them. Where a GPU works beside the CPU, what waits for it shows in `masks`.
+    `other`: the rest of the network's thread."""
     skipped: tuple[dict[str, str], ...]
     """Bad frames that were left out: name and reason."""
     notes: tuple[str, ...]
@@ -107,6 +108,9 @@ def _settle(work: Work, notes: Sequence[str], status: str, reason: str, num_new:
     if not work.streams:
         with work.clock.part("write_overlay"):
             publish(folder, work.reader, after, overlay=work.overlay)
+        with work.clock.part("write_exports"):
+            if is_over:  # what was stopped is written when it is gone on with, or taken back
+                write_again(folder, work.reader, after)
     summary = _summary(work, after, [*notes, *(_unused(work, after) if is_over else ())], num_new, seconds)
     write_record(folder, work.reader, status, reason, summary.notes)
     write_json(folder.timings, {"started": started.isoformat(timespec="seconds"), "seconds": summary.seconds,
@@ -150,6 +154,7 @@ def _summary(work: Work, results: ResultTable, notes: Sequence[str], num_new: in
 def publish_again(folder: ProjectFolder, reader: VideoReader, overlay: bool) -> None:
     """Table, overlay and record as the results are now."""
     publish(folder, reader, folder.history.results(), overlay=overlay)
+    write_again(folder, reader, folder.history.results())
     step = folder.open_step()
     if step is not None and step.removals:
         step = None  # all that it takes out is out; it is finished once this is written

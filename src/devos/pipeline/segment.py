@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, load
-from devos.engine.sizes import AUTO, choose_size, largest_areas, parse_size
+from devos.engine.sizes import AUTO, USUAL, choose_size, largest_areas, parse_size
 from devos.errors import OptionError
+from devos.exchange.given import read_given
 from devos.frames import FrameSize, MaskFrame
-from devos.io import GivenMasks, VideoReader, prepare_output, read_masks
+from devos.io import GivenMasks, VideoReader, prepare_output
 from devos.io.files import check_output
 from devos.io.labels import label_png
 from devos.io.videos import holds_several
+from devos.pipeline.exports import export_choices
 from devos.pipeline.follow import Work
-from devos.pipeline.opening import input_choices, open_input
+from devos.pipeline.opening import Source, comes_once, ending_on_ctrl_c, input_choices, open_source
 from devos.pipeline.plan import FORWARD, check_direction, make_plan
 from devos.pipeline.results import Clock
 from devos.pipeline.running import Progress, RunSummary, frame_label, run_step
@@ -35,43 +37,38 @@ _Summary = TypeVar("_Summary")
 
 
 def segment(
-    video: str | Path,
+    video: Source,
     masks: str | Path,
     out: str | Path,
     *,
     model: str | Path | Segmenter = DEFAULT_MODEL,
     device: str = "auto",
-    size: int | str | None = None,
-    memory_every: int | None = None,
-    bank: int | None = None,
-    fine_bank: int | None = None,
-    focus: bool | None = None,
-    flow: str | None = None,
-    flip: bool | None = None,
-    scales: Sequence[float] | None = None,
-    runtime: str | None = None,
-    precision: str | None = None,
-    fps: float | Fraction | None = None,
-    direction: str = FORWARD,
-    first: int | None = None,
-    last: int | None = None,
-    overwrite: bool = False,
-    resume: bool = False,
+    size: int | str | None = None, memory_every: int | None = None, bank: int | None = None,
+    fine_bank: int | None = None, focus: bool | None = None, flow: str | None = None, flip: bool | None = None,
+    scales: Sequence[float] | None = None, runtime: str | None = None, precision: str | None = None,
+    fps: float | Fraction | None = None, direction: str = FORWARD, first: int | None = None, last: int | None = None,
+    overwrite: bool = False, resume: bool = False,
     resize_masks: bool = False, snap_masks: bool = False, skip_bad_frames: bool = False, overlay: bool = True,
     stream: int | None = None, white: int | None = None, sound: bool = True,
+    write: Sequence[str] = (), keep_probabilities: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> RunSummary:  # fmt: skip
     """Follow the objects of the given masks through a video, and write all results to the folder `out`.
 
-    `video`: a file or a folder of frames, whose rate is `fps`. `masks`: a PNG for the first frame, or a folder of PNGs
-    named as their frames. `model`: a name, a weights file, or a `Segmenter`, with its own device and settings; `size`,
-    `memory_every`, `bank`, `fine_bank`, `focus`, `flow`, `flip`, `scales`, `runtime` and `precision` are those of
-    `devos.load`, each as the model has it unless given, but that `size` of a model by name is "auto" then: 384 or 640, by
-    what is marked (`devos.engine.sizes`). `direction`: forward from the masks, backward, or both, which meet between two
-    masked frames. `first`, `last`: the only frames to write, both included. All of it is checked before any work.
-    `stream`, `white` and `sound` are those of `devos.open_video`. Raises a DevosError for whatever the user can mend.
-    However the run ends, what is done stays readable; `out/run.json` tells how it ended, and `resume` goes on, to the same bytes as without a break: it refuses
-    whatever differs from what was begun. `out` is a project (`devos.Project`): it can be corrected and undone.
+    `video`: a file or a folder of frames, whose rate is `fps`; `-` (standard input), `camera:0` or an address, which is
+    followed until it ends, or Ctrl-C; or arrays (h w 3, uint8, RGB), also from a generator. What comes but once is
+    recorded in the project. `masks`: a PNG for the first frame, or a folder of PNGs named as their frames. `model`: a
+    name, a weights file, or a `Segmenter`, with its own device and settings; `size`, `memory_every`, `bank`,
+    `fine_bank`, `focus`, `flow`, `flip`, `scales`, `runtime` and `precision` are those of `devos.load`, each as the
+    model has it unless given, but "auto" is the `size` of a model by name: 384 or 640, by what is marked, and 384 for
+    what comes but once (`devos.engine.sizes`). `direction`: forward from the masks, backward, or both, which meet
+    between two masked frames. `first`, `last`: the only frames to write, both included. All of it is checked before any
+    work. `stream`, `white` and `sound` are those of `devos.open_video`. `write`: names of formats (`devos convert
+    --to`) to be written to `out/export` as the frames come; `keep_probabilities`: keep each object's probability at
+    each pixel in the project, which soft alpha needs. Raises a DevosError for whatever the user can mend. However the
+    run ends, what is done stays readable; `out/run.json` tells how it ended, and `resume` goes on, to the same bytes as
+    without a break: it refuses whatever differs from what was begun. `out` is a project (`devos.Project`): it can be
+    corrected and undone.
 
     >>> import devos
     >>> summary = devos.segment("clip.mp4", "first.png", "out", size=64)
@@ -80,7 +77,8 @@ def segment(
     >>> print(summary.overlay.as_posix())
     out/overlay.mp4
     """
-    rate = folder_rate(fps, Path(video))
+    place = Path(video) if isinstance(video, str | Path) else Path("arrays")
+    rate = folder_rate(fps, place)
     check_direction(direction)
     settings = {
         "size": _size_of(size, model), "memory_every": memory_every, "bank": bank, "fine_bank": fine_bank,
@@ -89,9 +87,13 @@ def segment(
     choices = {
         "fps": None if rate is None else str(rate), "direction": direction, "first": first, "last": last,
         "resize_masks": resize_masks, "snap_masks": snap_masks, "skip_bad_frames": skip_bad_frames, "overlay": overlay,
-        **input_choices(Path(video), Path(masks), stream=stream, white=white, sound=sound),
+        **input_choices(place, Path(masks), stream=stream, white=white, sound=sound),
+        **export_choices(write, keep_probabilities),
     }  # fmt: skip
-    return _segment(Path(video), Path(masks), ProjectFolder(out),
+    if comes_once(video):
+        refuse_of_live(choices, resume)
+        settings["size"] = USUAL if settings["size"] == AUTO else settings["size"]  # it may have to keep pace
+    return _segment(video, Path(masks), ProjectFolder(out),
                     lambda *marked: chosen_segmenter(model, device, _with_size(settings, *marked)), choices, overwrite,
                     resume, settings["size"] == AUTO, progress or (lambda _: None))  # fmt: skip
 
@@ -110,15 +112,28 @@ def _with_size(settings: dict[str, Any], given: GivenMasks, frame: FrameSize) ->
     return settings | {"size": choose_size(largest_areas(given.areas.values()), frame)}
 
 
-def _segment(video: Path, masks: Path, folder: ProjectFolder,
+def refuse_of_live(choices: dict[str, Any], resume: bool) -> None:
+    """OptionError for what only a video that can be read again allows."""
+    if resume:
+        raise OptionError("--resume is for a video that can be read again; this one comes but once, and what was "
+                          "followed of it is gone on with by devos resume OUT")  # fmt: skip
+    if choices["direction"] != FORWARD or choices["first"] or choices["stream"] is not None:
+        raise OptionError("a video that comes but once is followed forward from its first frame; leave out "
+                          "--direction, --from and --stream")  # fmt: skip
+
+
+def _segment(video: Source, masks: Path, folder: ProjectFolder,
              load_segmenter: Callable[[GivenMasks, FrameSize], Segmenter],
              choices: dict[str, Any], overwrite: bool, resume: bool, auto_size: bool,
              progress: Callable[[Progress], None]) -> RunSummary:  # fmt: skip
     clock, skipped, first, last = Clock(), list[Skipped](), choices["first"], choices["last"]
-    with open_input(video, choices, lambda name, reason: skipped.append(Skipped(name, reason))) as reader:
+    with (
+        open_source(video, choices, folder, lambda name, reason: skipped.append(Skipped(name, reason))) as reader,
+        ending_on_ctrl_c(reader),
+    ):
         with clock.part("check"):
             check_range(reader, first, last)
-            given = read_masks(masks, reader, resize=choices["resize_masks"], snap=choices["snap_masks"])
+            given = read_given(masks, reader, resize=choices["resize_masks"], snap=choices["snap_masks"])
         with clock.part("load"):
             segmenter = load_segmenter(given, reader.size)
         resume = resume and folder.exists  # cut off before anything was begun, it begins
@@ -133,7 +148,9 @@ def _segment(video: Path, masks: Path, folder: ProjectFolder,
                 step = folder.history[1] if folder.history.head else _begin(folder, record, given, said)
             else:
                 # Last of the checks, since with `overwrite` it removes what an earlier run wrote.
-                prepare_output(folder.path, overwrite=overwrite, inputs=(video, masks))
+                prepare_output(
+                    folder.path, overwrite=overwrite, inputs=(masks,) if comes_once(video) else (str(video), masks)
+                )
                 step = _begin(folder, record, given, said)
             work = Work(folder, step, reader, segmenter, clock, choices["overlay"], skipped)
             notes = given_notes(given, reader, segmenter, choices["direction"], auto_size)

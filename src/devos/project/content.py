@@ -3,10 +3,47 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import re
 from pathlib import Path
 
 from devos.errors import InputError
+from devos.frames import MAX_OBJECT_ID
 from devos.io.files import output_error, replacing
+
+DAMAGED = (OSError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+"""What reading a project's file raises where somebody else has written in it."""
+_MOST = 10**9
+_SHA256 = re.compile("[0-9a-f]{64}")
+
+
+def checked_name(name: object) -> str:
+    """The name of a frame, which becomes that of a file; ValueError where that would lie in another folder."""
+    apart = "/\0" if os.name != "nt" else '/\\:"<>|?*\0'
+    if not isinstance(name, str) or name in ("", ".", "..") or any(letter in name for letter in apart):
+        raise ValueError(f"{str(name)[:40]!r} is no name of a frame")
+    return name
+
+
+def whole(value: object) -> int:
+    """A number of something, or a frame's; ValueError for what is none."""
+    if type(value) is not int or not 0 <= value < _MOST:
+        raise ValueError(f"{str(value)[:40]!r} is no whole number from 0 on")
+    return value
+
+
+def checked_id(value: object) -> int:
+    """An object's id; ValueError for what cannot be one."""
+    if not 0 < whole(value) <= MAX_OBJECT_ID:
+        raise ValueError(f"{value} is no object's id")
+    return whole(value)
+
+
+def checked_sha256(text: object) -> str:
+    """The name of some content; ValueError for anything else."""
+    if not isinstance(text, str) or not _SHA256.fullmatch(text):
+        raise ValueError(f"{str(text)[:40]!r} is no SHA-256")
+    return text
 
 
 def sha256_of(content: bytes) -> str:

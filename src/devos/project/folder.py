@@ -22,7 +22,7 @@ from devos.io.files import (
     sync,
     write_json,
 )
-from devos.project.content import Content, sha256_of
+from devos.project.content import DAMAGED, Content, sha256_of
 from devos.project.history import FINISHED, Annotation, History, Locks, Step
 from devos.project.lock import locked
 from devos.project.record import ProjectRecord
@@ -38,6 +38,8 @@ class ProjectFolder:
     project/history/                                         every step, and what it changed (`History`)
     project/content/                                         given masks, and results that were replaced (`Content`)
     project/snapshots/                                       states of the session to go on from (`Snapshots`)
+    project/recording.mkv                                    the video, if it came but once (`io.live`)
+    project/probabilities/                                   of each result, if they are kept (`Probabilities`)
     project/scratch/                                         what a step needs until it is done
     """
 
@@ -53,6 +55,8 @@ class ProjectFolder:
         self.content = Content(self.inner / "content")
         self.snapshots = Snapshots(self.inner / "snapshots")
         self.scratch = self.inner / "scratch"
+        self.recording = self.inner / "recording.mkv"
+        """The video, where it came but once."""
         self._overlay_note = self.inner / "overlay.json"
 
     @property
@@ -159,7 +163,7 @@ class ProjectFolder:
         try:
             pairs = json.loads(self._overlay_note.read_text(encoding="utf-8"))["frames"]
             return [(int(index), str(mask)) for index, mask in pairs]
-        except (OSError, ValueError, KeyError, TypeError):
+        except DAMAGED:
             return []
 
     def note_overlay(self, results: Sequence[FrameResult] | None) -> None:

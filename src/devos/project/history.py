@@ -12,6 +12,7 @@ from typing import Any
 
 from devos.errors import InputError
 from devos.io.files import output_error, replacing, write_json
+from devos.project.content import DAMAGED, checked_id, checked_name, checked_sha256, whole
 from devos.project.results import FrameResult, ResultTable
 
 RUNNING, STOPPED, FINISHED = "running", "stopped", "finished"
@@ -35,6 +36,14 @@ class Annotation:
     last: int | None
     """The last one included; None: to the end."""
 
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> Annotation:
+        """From what is in a step's file; one of `DAMAGED` for anything else."""
+        checked = {"name": checked_name(values["name"]), "mask": checked_sha256(values["mask"]),
+                   "frame": whole(values["frame"]), "objects": tuple(map(checked_id, values["objects"])),
+                   "first": whole(values["first"]), "last": _end(values["last"])}  # fmt: skip
+        return Annotation(**{**values, **checked})
+
 
 @dataclass(frozen=True)
 class Removal:
@@ -43,6 +52,14 @@ class Removal:
     object_id: int
     first: int
     last: int | None
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> Removal:
+        """From what is in a step's file; one of `DAMAGED` for anything else."""
+        object_id = checked_id(values["object_id"])
+        return Removal(
+            **{**values, "object_id": object_id, "first": whole(values["first"]), "last": _end(values["last"])}
+        )
 
     def holds(self, frame: int) -> bool:
         """Whether it is gone from a frame."""
@@ -87,17 +104,24 @@ class Step:
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Step:
-        """From what is in a step's file; ValueError, TypeError or KeyError for anything else."""
-        locks = values.pop("locks", None)
-        annotations = (Annotation(**{**one, "objects": tuple(one["objects"])}) for one in values.pop("annotations"))
+        """From what is in a step's file; one of `DAMAGED` for anything else."""
+        locks, plan = values["locks"], values["plan"]
+        if locks is not None:
+            locks = Locks(
+                tuple(map(checked_id, locks["objects"])), tuple((whole(a), whole(b)) for a, b in locks["frames"])
+            )
+        if not isinstance(plan, dict):
+            raise TypeError("a step without a plan")
         return Step(
-            annotations=tuple(annotations),
-            checked=tuple(values.pop("checked")),
-            notes=tuple(values.pop("notes")),
-            removals=tuple(Removal(**one) for one in values.pop("removals")),
-            locks=locks and Locks(tuple(locks["objects"]), tuple((a, b) for a, b in locks["frames"])),
-            **values,
-        )
+            **{**values, "number": whole(values["number"]), "passes_done": whole(values["passes_done"]), "locks": locks,
+               "annotations": tuple(Annotation.from_json(one) for one in values["annotations"]),
+               "removals": tuple(Removal.from_json(one) for one in values["removals"]),
+               "checked": tuple(map(whole, values["checked"])), "notes": tuple(map(str, values["notes"]))}
+        )  # fmt: skip
+
+
+def _end(value: object) -> int | None:
+    return None if value is None else whole(value)
 
 
 @dataclass(frozen=True)
@@ -146,10 +170,11 @@ class History:
         path = self.folder / "head.json"
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            return {"steps": int(values["steps"]), "came_from": values["came_from"]}
+            came_from = values["came_from"]
+            return {"steps": whole(values["steps"]), "came_from": _end(came_from)}
         except FileNotFoundError:
             return {"steps": 0, "came_from": None}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except DAMAGED as error:
             raise _damaged(path, error) from error
 
     def __len__(self) -> int:
@@ -163,7 +188,7 @@ class History:
             if number not in self._steps or self._steps[number][0] != state:
                 self._steps[number] = state, Step.from_json(json.loads(path.read_text(encoding="utf-8")))
             return self._steps[number][1]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except DAMAGED as error:
             raise _damaged(path, error) from error
 
     def steps(self) -> Iterator[Step]:
@@ -298,7 +323,7 @@ def _parsed(path: Path) -> Iterator[_Change | Skipped]:
                 yield Skipped(**values["skipped"])
             else:
                 yield int(values[0]), None if values[2] is None else FrameResult.from_json(values)
-    except (ValueError, TypeError, IndexError, KeyError) as error:
+    except DAMAGED as error:
         raise _damaged(path, error) from error
 
 

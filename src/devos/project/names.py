@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from devos.io.files import write_json
+from devos.project.content import DAMAGED
 from devos.project.folder import ProjectFolder
 
 _FILE = "names.json"
@@ -16,7 +17,7 @@ def read_names(folder: ProjectFolder) -> dict[int, str]:
     try:
         values = json.loads((folder.inner / _FILE).read_text(encoding="utf-8"))
         return {int(object_id): str(name) for object_id, name in values.items()}
-    except (OSError, ValueError, AttributeError):  # lost names lose no work
+    except DAMAGED:  # lost names lose no work
         return {}
 
 

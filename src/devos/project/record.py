@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from devos.errors import InputError, VideoError
+from devos.io.live import LiveVideo
 from devos.io.pictures import list_pictures
 from devos.io.reader import VideoReader
+from devos.project.content import DAMAGED, whole
 
 FORMAT = 1
 """Of the project's files. A later devos reads earlier ones, or says why not."""
+RECORDED = "recorded"
+"""Stands for the fingerprint of a video that is still to come."""
 _WHOLE = 1 << 28
 _PIECES, _PIECE = 64, 1 << 20
 
@@ -38,9 +42,17 @@ class VideoFacts:
     fingerprint: str
     """SHA-256 of the content; of a very large video, of its size and of pieces all over it."""
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it came but once, and the project has what it showed."""
+        return self.fingerprint == RECORDED
+
     @staticmethod
     def of(video: VideoReader) -> VideoFacts:
         """Of a video that is open."""
+        if isinstance(video, LiveVideo):
+            return VideoFacts(video.name, str(video.recording), video.size.width, video.size.height, str(video.fps),
+                              None, False, RECORDED)  # fmt: skip
         return VideoFacts(
             str(video.path), str(video.path.absolute()), video.size.width, video.size.height, str(video.fps),
             video.num_frames, video.num_frames_is_exact, fingerprint(video.path),
@@ -76,11 +88,11 @@ class ProjectRecord:
             if values["format"] != FORMAT:
                 raise InputError(f"{path}: a project of format {values['format']}; this devos reads format {FORMAT}: "
                                  "open it with the devos that wrote it, or a newer one")  # fmt: skip
-            return ProjectRecord(**{**values, "video": VideoFacts(**values["video"])})
+            return _checked(ProjectRecord(**{**values, "video": VideoFacts(**values["video"])}))
         except FileNotFoundError:
             raise InputError(f"{path.parent.parent}: holds no project; give a folder that devos segment wrote, or "
                              "begin one with devos segment VIDEO -m MASKS -o FOLDER") from None  # fmt: skip
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except DAMAGED as error:
             raise InputError(f"{path}: a project's file that cannot be read ({str(error)[:80]}); put it back from a "
                              "copy, or begin anew with --overwrite") from error  # fmt: skip
 
@@ -99,6 +111,23 @@ class ProjectRecord:
             if value != (list(before) if isinstance(before, tuple) else before):
                 lines.append(f"--{name.replace('_', '-')}: {value}, begun with {before}")
         return lines
+
+
+def _checked(record: ProjectRecord) -> ProjectRecord:
+    """The record; one of `DAMAGED` where something in it is not what is written there."""
+    video, choices = record.video, record.choices
+    texts = (video.path, video.place, video.fps, video.fingerprint, record.device, record.devos, record.model["name"])
+    if not all(isinstance(one, str) for one in texts) or not isinstance(record.settings, dict):
+        raise TypeError("a record with other values than devos writes")
+    Fraction(video.fps)
+    if "\0" in video.path + video.place:
+        raise ValueError("a path that cannot be")
+    for count in (video.num_frames, choices["first"], choices["last"]):
+        if count is not None:
+            whole(count)
+    if choices["direction"] not in ("forward", "backward", "both") or rate_of(record) == 0:
+        raise ValueError("a direction or a rate that cannot be")
+    return record
 
 
 def fingerprint(path: Path) -> str:

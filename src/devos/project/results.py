@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from devos.frames import MaskFrame, ObjectScore
 from devos.io.regions import Region, find_regions
+from devos.project.content import checked_id, checked_name, checked_sha256, whole
 
 
 class ObjectResult(NamedTuple):
@@ -64,13 +65,13 @@ class FrameResult:
     def from_json(values: list[Any]) -> FrameResult:
         """From what `as_json` gave; ValueError, TypeError or IndexError for anything else."""
         index, name, mask, rows = values
-        if not (isinstance(index, int) and isinstance(name, str) and isinstance(mask, str) and len(mask) == 64):
-            raise ValueError("a line that is no result")
         objects = tuple(
-            ObjectResult(int(row[0]), float(row[1]), float(row[2]), Region(*map(int, row[3:])) if row[3:] else None)
+            ObjectResult(
+                checked_id(row[0]), float(row[1]), float(row[2]), Region(*map(int, row[3:])) if row[3:] else None
+            )
             for row in rows
         )
-        return FrameResult(index, name, mask, objects)
+        return FrameResult(whole(index), checked_name(name), checked_sha256(mask), objects)
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import hashlib
 import json
+import logging
 import os
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
 import torch
 
+from devos.errors import OutputError
 from devos.model.devos import DeVOS
 from devos.runtimes.calibration import SUFFIX
 from devos.runtimes.export import MANIFEST, Exact, write_graphs
 from devos.runtimes.graphs import INPUTS
 from devos.runtimes.sampling import Sampling
 from devos.user_cache import user_cache
+from devos.whole_files import output_error
+
+_log = logging.getLogger(__name__)
 
 _SOURCES = ("model/*.py", "runtimes/graphs.py", "runtimes/sampling.py", "runtimes/export.py",
             "runtimes/calibration.py", "runtimes/int8.py", f"weights/*{SUFFIX}")  # fmt: skip
@@ -34,8 +41,29 @@ def cache_folder() -> Path:
 
 
 def cached_graphs(model: DeVOS, weights_sha256: str, sampling: Sampling, precision: Exact = "float32") -> Path:
-    """The folder of a network's graphs, made now if they are not there or damaged. OutputError if that cannot be."""
-    folder = cache_folder() / f"{model.config.name}-{_key(weights_sha256, sampling, precision)}"
+    """The folder of a network's graphs, made now if they are not there or damaged; where the cache cannot be written,
+    for this process alone. OutputError if that cannot be either.
+    """
+    name = f"{model.config.name}-{_key(weights_sha256, sampling, precision)}"
+    try:
+        return _made(cache_folder() / name, model, weights_sha256, sampling, precision)
+    except OutputError as error:
+        _log.warning("graphs are made for this run alone: %s", error)
+        return _made(_own_folder() / name, model, weights_sha256, sampling, precision)
+
+
+@functools.cache
+def _own_folder() -> Path:
+    """A folder that goes with this process."""
+    try:
+        path = Path(tempfile.mkdtemp(prefix="devos-graphs-"))
+    except OSError as error:
+        raise output_error(Path(tempfile.gettempdir()), error) from error
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
+
+
+def _made(folder: Path, model: DeVOS, weights_sha256: str, sampling: Sampling, precision: Exact) -> Path:
     if not _is_whole(folder):
         shutil.rmtree(folder, ignore_errors=True)
         try:
