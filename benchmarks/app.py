@@ -78,6 +78,16 @@ def waited(page: Page, act: Callable[[], Any], until: str, argument: Any = None)
     return time.perf_counter() - begun
 
 
+CLICKED = """() => {
+    const view = document.getElementById("view");
+    window.took = new Promise(done => addEventListener("pointerup", event => {
+        new MutationObserver((_, observer) => {
+            observer.disconnect();
+            requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - event.timeStamp)));
+        }).observe(view, { attributeFilter: ["data-shown"] });
+    }, { once: true, capture: true }));
+}"""
+"""From letting go of the button to the picture of the screen after the one in which the mask was drawn."""
 JUMP = """async frame => {
     const begun = performance.now(), shown = document.getElementById("view").dataset;
     if (frame === null) { frame = devosPage.frame; } else devosPage.seek(frame);
@@ -142,11 +152,17 @@ def measure(page: Page, address: str, at: tuple[float, float], times: int,
     for _ in range(times):
         frame = min(last, max(0, frame + rng.choice([-9, -5, 3, 5, 7, 10])))
         near.append(jump(frame))
-    for _ in range(times):
-        frame = rng.randrange(last + 1)
-        far.append(jump(frame))
     both("jump to a near frame", near)
-    both("jump to a far frame", far)
+    copied = min(last, max(0, page.evaluate("devosPage.state.proxied") - 100))  # some of these lie all over the video
+    for _ in range(times if copied else 0):
+        far.append(jump(rng.randrange(copied)))
+    if far:
+        both("jump to a far frame of which there is a small copy", far)
+    if last < 500:
+        both("jump to a far frame", [jump(rng.randrange(last + 1)) for _ in range(times)])
+    elif copied < last - 500:
+        both("jump to a far frame of which there is none yet",
+             [jump(rng.randrange(copied + 200, last)) for _ in range(times)])  # fmt: skip
     both("drag along the timeline and rest", [drag(page, rng.uniform(0.1, 0.9), rng) for _ in range(times // 2)])
     found["memory after the jumps, MB"] = memory()
 
@@ -159,10 +175,9 @@ def measure(page: Page, address: str, at: tuple[float, float], times: int,
             place = page.evaluate(
                 "([x, y]) => { const v = devosPage.view, b = v.canvas.getBoundingClientRect();"
                 " return [b.left + v.left + x * v.scale, b.top + v.top + y * v.scale]; }", [x, y])  # fmt: skip
-            before = page.evaluate(shown)
-            changed = "old => document.getElementById('view').dataset.shown !== old"
-            seconds = waited(page, lambda p=place: page.mouse.click(*p), changed, before)
-            (later if number else first).append(seconds)
+            page.evaluate(CLICKED)
+            page.mouse.click(*place)
+            (later if number else first).append(page.evaluate("window.took") / 1000)
     found["click to mask, first on a frame"], found["click to mask, later"] = ms(first), ms(later)
 
     stops = []

@@ -15,6 +15,7 @@ import json
 import resource
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -186,8 +187,10 @@ def long(num_frames: int, names: list[str], size: FrameSize) -> None:
                 for index in range(num_frames):
                     frame = Frame(index, index / 25, f"{index:05d}", np.roll(noise, index, axis=1))
                     exports.write(masks_of(frame), frame)
-                    if index + 1 in (1, 200, 1000, num_frames // 2, num_frames):
+                    if index + 1 in (1, 200, 1000, num_frames // 2, num_frames) or (index + 1) % 2000 == 0:
                         curve[index + 1] = round(_rss() / 1024, 1)
+                        said = f"{index + 1} frames, {time.perf_counter() - begun:.1f} s, {curve[index + 1]} MB"
+                        print(said, file=sys.stderr, flush=True)
             seconds = time.perf_counter() - begun
             files = [path for path in Path(scratch).rglob("*") if path.is_file()]
             disk = sum(path.stat().st_size for path in files)

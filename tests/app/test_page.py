@@ -59,12 +59,21 @@ def test_a_rabbit_is_clicked_followed_corrected_undone_redone_and_taken_away(
 
     page.click("#export")
     page.uncheck("#export-overlay")
+    page.click("#export-more summary")
+    page.check('#formats input[value="coco"]')
+    assert page.text_content("#command").endswith("--to coco")
     with page.expect_download() as download:
         page.click("#export-go")
     with zipfile.ZipFile(download.value.path()) as archive:
         names = archive.namelist()
         assert sum(name.startswith("out/masks/") for name in names) == 24
-        assert {"out/objects.csv", "out/run.json", "out/marks/00000.png", "out/marks/00018.png"} <= set(names)
+        assert {
+            "out/objects.csv",
+            "out/run.json",
+            "out/marks/00000.png",
+            "out/marks/00018.png",
+            "out/export/coco.json",
+        } <= set(names)
         assert archive.read("out/masks/00023.png") == (out / "masks" / "00023.png").read_bytes()
     assert server.end(signal.SIGINT) == 130
     assert len(server.lines) == 2, server.lines

@@ -102,6 +102,7 @@ MESSAGES: list[tuple[str, bytes]] = [
     ("rename", message(object=1, name="x" * 81)), ("check", message(frames=[])), ("look", message(frame=-5)),
     ("export", message(folder="../../out")), ("export", message(folder="/etc/devos")),
     ("export", message(folder="a\0b")), ("export", message(overlay="perhaps")),
+    ("export", message(formats=["none"])), ("export", message(formats="coco")),
 ]  # fmt: skip
 OPENS = ["../secret.txt", "/etc/passwd", "/", "..", "clip.mp4/../../secret.txt", "\0", "text.mp4", "empty", "none.mp4",
          "x" * 5000]  # fmt: skip

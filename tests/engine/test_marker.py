@@ -72,6 +72,22 @@ def test_a_click_does_not_lose_a_mask_that_agrees_with_more_clicks(picture, left
     assert np.array_equal(marked.mask, before)
 
 
+def test_a_click_changes_what_it_asked_for_and_nothing_elsewhere(picture):
+    """The model would move the object's left edge too, and lose a part of it far from the click."""
+    before = np.zeros((60, 80), bool)
+    before[10:50, 20:60] = True
+    probability = np.where(before, np.float32(0.9), np.float32(0.1))
+    probability[10:50, 60:70] = 0.9
+    probability[10:20, 20:25] = 0.1
+    marker, look = Marker(Stubborn(probability)), Look(picture)
+    wanted = before.copy()
+    wanted[10:50, 60:70] = True
+    assert np.array_equal(marker.mark(look, [(40, 30, True), (65, 30, True)], mask=before).mask, wanted)
+    both = marker.mark(look, [(40, 30, True), (22, 15, False), (65, 30, True)], mask=before).mask
+    assert np.array_equal(both, probability > 0.5), "each of two new clicks is heard"
+    assert np.array_equal(marker.mark(look, [(40, 30, True)], mask=before).mask, before), "it was right already"
+
+
 def test_parts_that_lie_apart_are_not_taken_in_unless_clicked_or_there_before(picture):
     probability = np.zeros((60, 80), np.float32)
     probability[10:30, 5:25] = probability[10:30, 40:60] = probability[40:55, 5:25] = 0.9

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.sidedata.sidedata import SideDataContainer
 
 from devos.frames import MaskFrame
+from devos.io.orientation import orientation_of
 from devos.io.overlay import OverlayVideo
 from devos.io.videos import open_video
 
@@ -131,3 +134,17 @@ def test_sound_that_is_damaged_spoils_no_pictures(tmp_path):
     out = overlay_of(source, tmp_path / "o.mp4")
     with av.open(str(out)) as container:
         assert container.streams.video[0].frames == 30
+
+
+def test_a_picture_that_was_looked_at_is_let_go_without_the_collector(tmp_path, write_video, pictures):
+    write_video(tmp_path / "clip.mp4", pictures[:3])
+    gc.collect()
+    gc.disable()
+    try:
+        with av.open(str(tmp_path / "clip.mp4")) as container:
+            for frame in container.decode(video=0):
+                orientation_of(frame)
+                del frame
+            assert not [one for one in gc.get_objects() if type(one) is SideDataContainer]
+    finally:
+        gc.enable()

@@ -188,8 +188,10 @@ class Desk:
 
         def job() -> Exported:
             try:
-                return exporting.export(self.project, folder, f"api/p/{self.key}/download/", overlay=wish.overlay,
-                                        told=told)  # fmt: skip
+                url = f"api/p/{self.key}/download/"
+                return exporting.export(
+                    self.project, folder, url, overlay=wish.overlay, formats=wish.formats, told=told
+                )
             finally:
                 self._busy = None
                 self._changed()

@@ -156,6 +156,8 @@ class Export:
 
     overlay: bool = True
     folder: Text | None = None
+    formats: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=100)] = field(default_factory=list)
+    """Of other tools, by the names of `devos convert`."""
 
 
 @dataclass(frozen=True)
@@ -262,7 +264,9 @@ class State:
     busy: Busy | None
     notes: list[str]
     command: str
-    """Does the same without the app, once the results were exported."""
+    """Follows the same marks without the app, in the folder that was exported."""
+    convert: str
+    """Writes formats of other tools without the app; their names are to be added."""
 
 
 @dataclass(frozen=True)
@@ -334,10 +338,23 @@ class Opened:
 
 
 @dataclass(frozen=True)
+class FormatInfo:
+    """A format of another tool, to which results can be exported."""
+
+    name: str
+    what: str
+    missing: str
+    """Why it cannot be written here; empty where it can."""
+
+
+@dataclass(frozen=True)
 class Place:
     """What is open, and what can be."""
 
     open: list[Opened]
     candidates: list[Candidate]
+    formats: list[FormatInfo]
+    roots: list[str]
+    """The folders below which the page may open and write."""
     base: str
     """The folder to which videos are sent, and in which new projects begin."""

@@ -152,7 +152,7 @@ def main() -> None:
     """Do the task; whatever is wrong with the video is told where it is opened to be seen."""
     Thread(target=_end_with_parent, daemon=True).start()
     with suppress(AttributeError, OSError):
-        os.nice(15)
+        os.nice(10)
     cv2.setNumThreads(1)
     task = json.loads(sys.argv[1])
     folder = Path(task["folder"])

@@ -23,9 +23,8 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from devos.app import messages
+from devos.app import exporting, messages
 from devos.app.desk import ConflictError, Desk
-from devos.app.exporting import DOWNLOADS
 from devos.app.guard import Guard, RefusedError
 from devos.app.news import as_event
 from devos.app.pictures import THUMB, WIDTHS, smaller
@@ -135,7 +134,11 @@ async def _place(request: Request) -> Response:
     candidates = await run_in_threadpool(place.candidates)
     desks = [messages.Opened(key, desk.project.record.video.path, str(desk.project.folder.path))
              for key, desk in list(place.desks.items())]  # fmt: skip
-    return JSONResponse(asdict(messages.Place(desks, candidates, str(place.base))))
+    return JSONResponse(
+        asdict(
+            messages.Place(desks, candidates, exporting.formats(), [str(root) for root in place.roots], str(place.base))
+        )
+    )
 
 
 async def _open(request: Request) -> Response:
@@ -235,7 +238,7 @@ async def _export(request: Request) -> Response:
 
 async def _download(request: Request) -> Response:
     desk, name = _desk(request), request.path_params["name"]
-    file = desk.project.folder.inner / DOWNLOADS / f"{desk.project.folder.path.name}.zip"
+    file = desk.project.folder.inner / exporting.DOWNLOADS / f"{desk.project.folder.path.name}.zip"
     if name != file.name or not file.is_file():
         raise HTTPException(404, "export first")
     return FileResponse(file, filename=name, media_type="application/zip")

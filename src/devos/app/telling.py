@@ -75,6 +75,7 @@ def state(key: str, project: Project, known: Known, look_at: Sequence[ToLookAt],
         busy=busy,
         notes=notes,
         command=command(project),
+        convert=f"devos convert {shlex.quote(str(project.folder.path.absolute()))} -o export --to ",
     )  # fmt: skip
 
 

@@ -22,6 +22,8 @@ SURE = 0.5
 """A pixel is the object's from this probability on."""
 _KNOWN = 0.3
 """Share of a part of an answer that must have been taken for the object before, to be kept without a click on it."""
+_NEAR = 0.1
+"""Radius of what a click that contradicts nothing may change, as a share of the picture's short side."""
 _DOT = 0.008
 """Radius of what a click settles where the answer disagrees with it, as a share of the picture's short side."""
 
@@ -168,9 +170,24 @@ def asked_for(answer: Bool[np.ndarray, "h w"], clicks: Sequence[Click],
 
 def gentle(answer: Bool[np.ndarray, "h w"], before: Bool[np.ndarray, "h w"],
            clicks: Sequence[Click]) -> Bool[np.ndarray, "h w"]:  # fmt: skip
-    """The answer, unless the mask before it agrees with more of the clicks."""
+    """The mask before, changed only in those connected parts that a click asked for; as it was, if it agrees with more
+    of the clicks than the answer does.
+
+    A click is made where something is wrong, and says nothing of what lies elsewhere. Where the clicks ask for no
+    change, what changes around the last one is taken.
+    """
     wrong = [sum(_at(mask, click) != click.is_object for click in clicks) for mask in (answer, before)]
-    return before if wrong[1] < wrong[0] else answer
+    if wrong[1] < wrong[0]:
+        return before
+    _, parts = cv2.connectedComponents((answer ^ before).view(np.uint8), connectivity=8)
+    asked = {int(parts[_pixel(click)]) for click in clicks if _at(answer, click) == click.is_object} - {0}
+    if not asked:
+        around = np.zeros(answer.shape, np.uint8)
+        row, column = _pixel(clicks[-1])
+        cv2.circle(around, (column, row), max(1, round(_NEAR * min(answer.shape))), 1, -1)
+        asked = {int(part) for part in np.unique(parts[around > 0])} - {0}
+    changed = np.isin(parts, list(asked))
+    return np.where(changed, answer, before)
 
 
 def obey(answer: Bool[np.ndarray, "h w"], clicks: Sequence[Click]) -> Bool[np.ndarray, "h w"]:

@@ -37,12 +37,8 @@ _Summary = TypeVar("_Summary")
 
 
 def segment(
-    video: Source,
-    masks: str | Path,
-    out: str | Path,
-    *,
-    model: str | Path | Segmenter = DEFAULT_MODEL,
-    device: str = "auto",
+    video: Source, masks: str | Path, out: str | Path, *,
+    model: str | Path | Segmenter = DEFAULT_MODEL, device: str = "auto",
     size: int | str | None = None, memory_every: int | None = None, bank: int | None = None,
     fine_bank: int | None = None, focus: bool | None = None, flow: str | None = None, flip: bool | None = None,
     scales: Sequence[float] | None = None, runtime: str | None = None, precision: str | None = None,

@@ -26,8 +26,13 @@ function complain(error) {
 
 /** The page of one project. */
 class Page {
-  /** @param {string} key @param {M.State} state */
-  constructor(key, state) {
+  /** @param {string} key @param {M.State} state @param {M.FormatInfo[]} formats of other tools, to be exported to */
+  constructor(key, state, formats) {
+    element("formats").replaceChildren(...formats.map(({ name, what, missing }) => {
+      const box = make("input", { type: "checkbox", value: name, ...(missing ? { disabled: "" } : {}) });
+      return make("label", { title: missing || what }, box, make("span", {}, name, " ", make("small", {}, missing || what)));
+    }));
+    element("formats").addEventListener("change", () => this.drawCommand());
     this.desk = new Desk(key);
     this.state = state;
     this.frame = Number(sessionStorage.getItem(`${key} frame`) ?? 0);
@@ -172,7 +177,7 @@ class Page {
     drawSteps(state);
     input("undo").disabled = !state.can_undo;
     input("redo").disabled = !state.can_redo;
-    element("command").textContent = state.command;
+    this.drawCommand();
     this.view.colours = new Map(this.objects.filter((one) => this.isSeen(one.id)).map((one) => [one.id, one.colour]));
     this.view.repaint();
     Object.assign(this.timeline, { state, selected: this.selected, numFrames: state.video.num_frames, others: this.objects, range: this.range });
@@ -492,6 +497,16 @@ class Page {
 
   // to take away
 
+  /** Formats of other tools that are ticked. */
+  get formats() {
+    return [...element("formats").querySelectorAll("input")].filter((one) => one.checked).map((one) => one.value);
+  }
+
+  drawCommand() {
+    const { command, convert } = this.state, formats = this.formats.join(",");
+    element("command").textContent = formats ? `${command}\n${convert}${formats}` : command;
+  }
+
   openExport() {
     element("export-said").textContent = this.state.num_results ? `${this.state.num_results} frames have masks.` : "Nothing was followed yet: only your marks would be exported.";
     /** @type {HTMLDialogElement} */ (element("export-dialog")).showModal();
@@ -507,7 +522,7 @@ class Page {
     said.textContent = "Exporting…";
     try {
       /** @type {M.Exported} */
-      const done = await this.desk.ask("export", { overlay: input("export-overlay").checked, folder: toFolder ? input("export-folder").value.trim() : null });
+      const done = await this.desk.ask("export", { overlay: input("export-overlay").checked, formats: this.formats, folder: toFolder ? input("export-folder").value.trim() : null });
       said.textContent = done.folder ? `Written to ${done.folder}` : "The download begins.";
       if (done.url) make("a", { href: done.url, download: "" }).click();
     } catch (error) {
@@ -543,7 +558,7 @@ class Page {
       next: () => this.nextDoubt(), right: () => this.ask("check", { frames: [this.frame] }), back: () => this.seek(this.frame - 1),
       on: () => this.seek(this.frame + 1), play: () => this.player.toggle(), fit: () => this.view.fit(), "export-go": () => this.export(),
       "object-cancel": () => /** @type {HTMLDialogElement} */ (element("object-dialog")).close(),
-      copy: () => navigator.clipboard.writeText(this.state.command).then(() => say("copied"), complain),
+      copy: () => navigator.clipboard.writeText(element("command").textContent ?? "").then(() => say("copied"), complain),
     };
     for (const [id, act] of Object.entries(clicks)) element(id).addEventListener("click", act);
     input("opacity").addEventListener("input", () => this.opacity(Number(input("opacity").value)));
@@ -660,7 +675,7 @@ async function start() {
   /** @type {M.Place} */
   const place = await get("api/place");
   const wanted = location.hash.slice(1);
-  const key = place.open.some((one) => one.key === wanted) ? wanted : wanted === "" && place.open.length === 1 && !place.candidates.length ? place.open[0].key : "";
+  const key = place.open.some((one) => one.key === wanted) ? wanted : !wanted && place.open.length === 1 && !place.candidates.length ? place.open[0].key : "";
   if (!key) {
     choose(place);
     return;
@@ -668,7 +683,10 @@ async function start() {
   history.replaceState(null, "", `#${key}`);
   const state = await get(`api/p/${key}/state`);
   element("app").hidden = false;
-  page = new Page(key, state);
+  page = new Page(key, state, place.formats);
+  /** @type {HTMLInputElement} */ (document.querySelector("[name=export-to][value=folder]")).disabled = !place.roots.length;
+  input("export-folder").disabled = !place.roots.length;
+  input("export-folder").placeholder = place.roots.length ? `below ${place.roots[0]}` : "start with --root FOLDER";
   Object.assign(window, { devosPage: page });
 }
 

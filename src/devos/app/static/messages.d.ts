@@ -101,6 +101,7 @@ export interface Check {
 export interface Export {
   overlay?: boolean;
   folder?: string | null;
+  formats?: string[];
 }
 
 /** Open a video, a folder of frames or a project. */
@@ -178,6 +179,7 @@ export interface State {
   busy: Busy | null;
   notes: string[];
   command: string;
+  convert: string;
 }
 
 /** What is where on a frame. */
@@ -230,10 +232,19 @@ export interface Opened {
   path: string;
 }
 
+/** A format of another tool, to which results can be exported. */
+export interface FormatInfo {
+  name: string;
+  what: string;
+  missing: string;
+}
+
 /** What is open, and what can be. */
 export interface Place {
   open: Opened[];
   candidates: Candidate[];
+  formats: FormatInfo[];
+  roots: string[];
   base: string;
 }
 
