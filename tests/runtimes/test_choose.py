@@ -20,7 +20,7 @@ from .conftest import TINY, film, first_mask
 
 FASTEST = choose.FASTEST
 GRAPHS = ["onnx", pytest.param("openvino", marks=pytest.mark.skipif(
-    not choose.installed_runtimes()["openvino"], reason="openvino is an extra"))]  # fmt: skip
+    not choose.installed_runtimes()["openvino"], reason="not every machine has openvino"))]  # fmt: skip
 
 
 def follow(segmenter: Segmenter, frames: list[np.ndarray], given: dict[int, np.ndarray]) -> list[MaskFrame]:

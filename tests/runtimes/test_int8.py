@@ -48,6 +48,27 @@ def test_8_bit_numbers_give_nearly_the_same_masks(table: Path, on_torch: Segment
     assert np.abs(areas(found[5], 2) / areas(expected[5], 2) - 1).max() < 0.02
 
 
+def test_openvino_computes_the_rest_in_bfloat16_where_the_cpu_multiplies_it_and_only_beside_8_bit_numbers(
+    table: Path, on_torch: Segmenter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino")
+    from devos.runtimes import openvino as module
+    from devos.runtimes.openvino import OpenVinoRunner
+
+    asked: list[bool] = []
+
+    def runner(folder: Path, num_slots: int, *, bf16: bool) -> OpenVinoRunner:
+        asked.append(bf16)
+        return OpenVinoRunner(folder, num_slots, bf16=bf16)
+
+    monkeypatch.setattr(module, "OpenVinoRunner", runner)
+    for has_it in (True, False):
+        monkeypatch.setattr(choose, "_cpu_flags", lambda: frozenset({"avx512_bf16"} if has_it else ()))  # noqa: B023
+        for precision in ("int8", "float32"):
+            on_torch.with_settings(runtime="openvino", precision=precision)
+    assert asked == [True, False, False, False]
+
+
 def test_graphs_of_both_precisions_are_kept_apart(table: Path, on_torch: Segmenter, cache: Path) -> None:
     for precision in ("int8", "float32"):
         on_torch.with_settings(runtime="onnx", precision=precision)

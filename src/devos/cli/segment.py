@@ -73,6 +73,15 @@ Masks = Annotated[
 KeepProbabilities = Annotated[
     bool, typer.Option("--keep-probabilities", help="Keep each object's probability at each pixel, for soft alpha.")
 ]
+Focus = Annotated[
+    bool, typer.Option("--focus/--no-focus", help="Compute detail only where an object may be: faster, on CPUs.")
+]
+Rate = Annotated[
+    float | None,
+    typer.Option("--fps", help="Frame rate of a folder of frames; 24 unless given.", show_default=False),
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut off; it ends in the same bytes.")]
+SkipBadFrames = Annotated[bool, typer.Option("--skip-bad-frames", help="Leave out frames that cannot be read.")]
 
 
 def segment(
@@ -85,29 +94,21 @@ def segment(
     memory_every: Annotated[int, typer.Option(help="Remember every n-th frame.")] = 5,
     bank: Annotated[int, typer.Option(help="Most frames that are remembered.")] = 6,
     fine_bank: Annotated[int, typer.Option(help="How many of the newest are remembered in detail; fewer: faster.")] = 1,
-    focus: Annotated[
-        bool, typer.Option("--focus/--no-focus", help="Compute detail only where an object may be: faster, on CPUs.")
-    ] = True,
+    focus: Focus = True,
     flow: Annotated[str, typer.Option(help="Optical flow: dis, none or raft.")] = "dis",
     flip: Flip = False,
     scales: Scales = "1",
     runtime: RuntimeName = "auto",
     precision: PrecisionName = "auto",
-    fps: Annotated[
-        float | None, typer.Option(help="Frame rate of a folder of frames; 24 unless given.", show_default=False)
-    ] = None,
+    fps: Rate = None,
     direction: Direction = "forward",
     first: First = None,
     last: Last = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run's results in OUT.")] = False,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with a run that was cut off; it ends in the same bytes.")
-    ] = False,
+    resume: Resume = False,
     resize_masks: ResizeMasks = False,
     snap_masks: SnapMasks = False,
-    skip_bad_frames: Annotated[
-        bool, typer.Option("--skip-bad-frames", help="Leave out frames that cannot be read.")
-    ] = False,
+    skip_bad_frames: SkipBadFrames = False,
     overlay: Overlay = True,
     sound: Sound = True,
     stream: StreamNumber = None,
@@ -128,8 +129,7 @@ def segment(
         fine_bank=fine_bank, focus=focus, flow=flow, flip=flip, scales=parse_scales(scales), runtime=runtime,
         precision=precision, fps=fps, direction=direction, first=first, last=last, overwrite=overwrite, resume=resume,
         resize_masks=resize_masks, snap_masks=snap_masks, skip_bad_frames=skip_bad_frames, overlay=overlay, sound=sound,
-        stream=stream, white=white, write=parse_names(write), keep_probabilities=keep_probabilities,
-    )  # fmt: skip
+        stream=stream, white=white, write=parse_names(write), keep_probabilities=keep_probabilities)  # fmt: skip
     typer.echo(json.dumps(summary.as_json(), indent=2))
 
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from devos.model.config import Matching
 from devos.model.focus import Focus
-from devos.model.layers import LayerNorm2d, Pointwise, eager_on_cpu
+from devos.model.layers import LayerNorm2d, Pointwise, are_weights_to_come, eager_on_cpu
 from devos.model.motion import cell_grid
 from devos.model.sampling import Part, Places, correlations, places, weighted_sums
 
@@ -175,6 +175,8 @@ class Adva(nn.Module):
 def _equal_projections(width: int) -> tuple[Pointwise, Pointwise]:
     """For queries and for keys: orthogonal and equal at the start, so that before any training like attends to like."""
     query, key = Pointwise(width, width, bias=False), Pointwise(width, width, bias=False)
+    if are_weights_to_come():
+        return query, key
     with torch.no_grad():
         nn.init.orthogonal_(query.weight)
         key.weight.copy_(query.weight)

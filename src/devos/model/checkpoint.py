@@ -15,6 +15,7 @@ from torch import Tensor
 from devos.errors import WeightsError
 from devos.model.config import Matching, ModelConfig
 from devos.model.devos import DeVOS
+from devos.model.layers import weights_to_come
 from devos.whole_files import replacing
 
 FORMAT = 1
@@ -90,9 +91,11 @@ def load_weights(path: Path, expected: str | None = None) -> tuple[DeVOS, Weight
     if expected is not None and weights.config.name != expected:
         raise WeightsError(f"{path} holds {weights.config.name}, but {expected} was asked for; "
                            f"use --model {weights.config.name} or another file")  # fmt: skip
-    model = DeVOS(weights.config)
+    with weights_to_come():
+        model = DeVOS(weights.config)
     try:
-        model.load_state_dict(weights.tensors)
+        # The network takes over what was read, unless it has whole numbers too: all that was read is floats.
+        model.load_state_dict(weights.tensors, assign=all(t.is_floating_point() for t in model.state_dict().values()))
     except RuntimeError as error:
         raise WeightsError(f"{path} does not fit {weights.config.name}: {str(error).splitlines()[-1].strip()}; "
                            "it was made by another version of devos") from error  # fmt: skip

@@ -5,10 +5,31 @@ Maps are `b c h w`. The network runs channels-last, so that a map's cells are th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+_TO_COME = ContextVar("weights to come", default=False)
+
+
+@contextmanager
+def weights_to_come() -> Iterator[None]:
+    """Networks that are made inside get their weights from a file afterwards: none that are dear to draw are drawn."""
+    token = _TO_COME.set(True)
+    try:
+        yield
+    finally:
+        _TO_COME.reset(token)
+
+
+def are_weights_to_come() -> bool:
+    """Whether this runs inside `weights_to_come`."""
+    return _TO_COME.get()
 
 
 def traced() -> bool:

@@ -80,4 +80,5 @@ def _rgb(frame: Any, low: float, high: float) -> UInt8[np.ndarray, "y x 3"]:
     values = values[..., :3]
     if values.dtype == np.uint8:
         return np.ascontiguousarray(values)
-    return np.rint(np.clip((values.astype(np.float32) - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    eight_bit: np.ndarray = np.rint(np.clip((values.astype(np.float32) - low) / (high - low), 0, 1) * 255)
+    return eight_bit.astype(np.uint8)

@@ -23,7 +23,6 @@ _EXTRAS = {
     "backbones": "devos-b and devos-l need it",
     "train": "training needs it: curves, and the backbone's weights of a start from nothing",
     "coco": "training on COCO needs it",
-    "openvino": "--runtime openvino needs it",
     "raft": "--flow raft needs it",
     "app": "devos app needs it",
     "cluster": "devos batch --cluster needs it",

@@ -36,18 +36,12 @@ _Summary = TypeVar("_Summary")
 
 
 def segment(
-    video: Source,
-    masks: str | Path,
-    out: str | Path,
-    *,
-    model: str | Path | Segmenter = DEFAULT_MODEL,
-    device: str = "auto",
+    video: Source, masks: str | Path, out: str | Path, *,
+    model: str | Path | Segmenter = DEFAULT_MODEL, device: str = "auto",
     size: int | None = None, memory_every: int | None = None, bank: int | None = None, fine_bank: int | None = None,
     focus: bool | None = None, flow: str | None = None, flip: bool | None = None,
     scales: Sequence[float] | None = None, runtime: str | None = None, precision: str | None = None,
-    fps: float | Fraction | None = None,
-    direction: str = FORWARD,
-    first: int | None = None, last: int | None = None,
+    fps: float | Fraction | None = None, direction: str = FORWARD, first: int | None = None, last: int | None = None,
     overwrite: bool = False, resume: bool = False,
     resize_masks: bool = False, snap_masks: bool = False, skip_bad_frames: bool = False, overlay: bool = True,
     stream: int | None = None, white: int | None = None, sound: bool = True,
@@ -56,19 +50,19 @@ def segment(
 ) -> RunSummary:  # fmt: skip
     """Follow the objects of the given masks through a video, and write all results to the folder `out`.
 
-    `video`: a file or a folder of frames, whose rate is `fps`; `-` (standard input), `camera:0` or an address, which is
-    followed until it ends, or Ctrl-C; or arrays (h w 3, uint8, RGB), also from a generator. What comes but once is
-    recorded in the project. `masks`: a PNG for the first frame, or a folder of PNGs
-    named as their frames. `model`: a name, a weights file, or a `Segmenter`, with its own device and settings; `size`,
-    `memory_every`, `bank`, `fine_bank`, `focus`, `flow`, `flip`, `scales`, `runtime` and `precision` are those of
-    `devos.load`, each as the model has it unless given. `direction`: forward from the masks, backward, or both, which
-    meet between two masked frames. `first`, `last`: the only frames to write, both included. All of it is checked
-    before any work. `stream`, `white` and `sound` are those of `devos.open_video`. `write`: names of formats
-    (`devos convert --to`) to be written to `out/export` as the frames come; `keep_probabilities`: keep each object's
-    probability at each pixel in the project, which soft alpha needs.
-    Raises a DevosError for whatever the user can mend. However the run ends, what is done stays
-    readable; `out/run.json` tells how it ended, and `resume` goes on, to the same bytes as without a break: it refuses
-    whatever differs from what was begun. `out` is a project (`devos.Project`): it can be corrected and undone.
+    `video`: a file or a folder of frames, whose rate is `fps`; `-` (standard input), `camera:0` or an address, which
+    is followed until it ends, or Ctrl-C; or arrays (h w 3, uint8, RGB), also from a generator. What comes but once is
+    recorded in the project. `masks`: a PNG for the first frame, or a folder of PNGs named as their frames. `model`: a
+    name, a weights file, or a `Segmenter`, with its own device and settings; `size`, `memory_every`, `bank`,
+    `fine_bank`, `focus`, `flow`, `flip`, `scales`, `runtime` and `precision` are those of `devos.load`, each as the
+    model has it unless given. `direction`: forward from the masks, backward, or both, which meet between two masked
+    frames. `first`, `last`: the only frames to write, both included. All of it is checked before any work. `stream`,
+    `white` and `sound` are those of `devos.open_video`. `write`: names of formats (`devos convert --to`) to be
+    written to `out/export` as the frames come; `keep_probabilities`: keep each object's probability at each pixel in
+    the project, which soft alpha needs. Raises a DevosError for whatever the user can mend. However the run ends,
+    what is done stays readable; `out/run.json` tells how it ended, and `resume` goes on, to the same bytes as without
+    a break: it refuses whatever differs from what was begun. `out` is a project (`devos.Project`): it can be
+    corrected and undone.
 
     >>> import devos
     >>> summary = devos.segment("clip.mp4", "first.png", "out", size=64)

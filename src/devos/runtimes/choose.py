@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 
 from devos.errors import OptionError
-from devos.extras import install, pip_install
+from devos.extras import pip_install
 from devos.model.devos import DeVOS, Parts
 from devos.runtimes.cache import cached_graphs
 from devos.runtimes.calibration import find_table
@@ -32,7 +32,8 @@ _FASTER_IN_ONNX = ("encode",)
 """What ONNX Runtime is given. The rest is faster in torch, which sums sampled rows without writing them down: 97 ms for
 `match` in place of 156 (devos-t at 384x672, one thread), while `encode` takes half of torch's time."""
 _VNNI = {"avx512_vnni", "avx_vnni"}
-"""Names that Linux has for these instructions."""
+_BF16 = {"avx512_bf16", "amx_bf16"}
+"""Names that Linux has for instructions: products of 8-bit numbers, and of bfloat16."""
 _log = logging.getLogger(__name__)
 
 
@@ -120,16 +121,25 @@ def _half(runtime: str, precision: str, model: DeVOS, device: torch.device) -> H
     return HalfParts(model, device, precision)
 
 
-@functools.cache
 def multiplies_8_bit() -> bool:
     """Whether this CPU adds up products of 8-bit numbers without losing any, and faster than others. Older ones keep
     sums of two in 16 bits, where they do not fit.
     """
+    return not _VNNI.isdisjoint(_cpu_flags())
+
+
+def multiplies_bf16() -> bool:
+    """Whether this CPU multiplies bfloat16 faster than float32."""
+    return not _BF16.isdisjoint(_cpu_flags())
+
+
+@functools.cache
+def _cpu_flags() -> frozenset[str]:
+    """What this CPU has, in Linux's words; nothing where another system does not tell."""
     try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
-    except OSError:  # only Linux tells
-        return False
-    return not _VNNI.isdisjoint(flags)
+        return frozenset(Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split())
+    except OSError:
+        return frozenset()
 
 
 def _hindrance(name: str, model: DeVOS, device: torch.device, weights_sha256: str | None) -> str | None:
@@ -137,8 +147,7 @@ def _hindrance(name: str, model: DeVOS, device: torch.device, weights_sha256: st
     if device.type != "cpu":
         return f"it is for CPUs, and the model is on {device}"
     if not (_is_there(package := _PACKAGES[name]) and _is_there("onnx")):
-        how = install("openvino") if name == "openvino" else pip_install(package, "onnx")
-        return f"the package {package}, or onnx, is not installed ({how})"
+        return f"the package {package}, or onnx, is not installed ({pip_install(package, 'onnx')})"
     if weights_sha256 is None:
         return "the network was made in memory; save its weights and load them"
     reason = refusal(model.config)
@@ -151,7 +160,8 @@ def _graphs(name: str, model: DeVOS, weights_sha256: str, exact: Exact) -> Choic
         from devos.runtimes.openvino import OpenVinoRunner
 
         folder = cached_graphs(model, weights_sha256, "grid", exact)
-        return Choice(name, exact, GraphParts(model, OpenVinoRunner(folder, model.config.num_slots + 1)))
+        bf16 = exact == "int8" and multiplies_bf16()
+        return Choice(name, exact, GraphParts(model, OpenVinoRunner(folder, model.config.num_slots + 1, bf16=bf16)))
     from devos.runtimes.onnx import OnnxRunner
 
     runner = OnnxRunner(cached_graphs(model, weights_sha256, "gather", exact))

@@ -22,7 +22,8 @@ class OnnxRunner:
 
     def __call__(self, graph: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """As `parts.Runner`."""
-        found = self._session(graph, torch.get_num_threads()).run(list(OUTPUTS[graph]), dict(inputs))
+        given = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+        found = self._session(graph, torch.get_num_threads()).run(list(OUTPUTS[graph]), given)
         return dict(zip(OUTPUTS[graph], found, strict=True))
 
     def _session(self, graph: str, threads: int) -> onnxruntime.InferenceSession:

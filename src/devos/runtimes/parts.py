@@ -26,7 +26,9 @@ class Runner(Protocol):
     """A runtime that has the graphs of one network loaded."""
 
     def __call__(self, graph: str, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Every output of a graph by its name. The arrays are the caller's: the runtime keeps none of them."""
+        """Every output of a graph by its name. The arrays are the caller's: the runtime keeps none of them. They may
+        lie in memory in any order.
+        """
         ...
 
 
@@ -98,6 +100,6 @@ class GraphParts:
 
 
 def _array(x: Tensor) -> np.ndarray:
-    """The same memory, unless it is not in order."""
-    array: np.ndarray = x.detach().contiguous().numpy()
+    """The same memory."""
+    array: np.ndarray = x.detach().numpy()
     return array
