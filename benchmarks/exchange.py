@@ -35,7 +35,7 @@ CONTAINERS = {"mp4": "libx264 mpeg4 libx265", "mov": "libx264 prores_ks", "mkv":
 GROUPS = {"short": "-g 4", "long-b": "-g 30 -bf 2", "intra": "-g 1"}
 CUTS = {"whole": "", "cut": "-ss 0.5"}
 RATES = {"25": "", "ntsc": "-r 30000/1001", "vfr": "-vf select='not(eq(mod(n\\,5)\\,3))' -fps_mode vfr"}
-TURNS = {"upright": "", "turned": "-display_rotation 90"}
+TURNS = {"upright": "", "turned": "-metadata:s:v rotate=90"}
 PIXELS = {"libx264": ("yuv420p", "yuv444p", "yuv420p10le"), "ffv1": ("yuv422p", "gray", "bgr0"), "mjpeg": ("yuvj420p",),
           "prores_ks": ("yuv422p10le",)}  # fmt: skip
 
@@ -93,7 +93,7 @@ def make(source: Path, file: Path, cell: tuple[str, ...], scratch: Path) -> None
     if cut == "whole" and turn == "upright":
         shutil.copyfile(whole, file)
     else:
-        ffmpeg(*TURNS[turn].split(), *CUTS[cut].split(), "-i", str(whole), "-c", "copy", str(file))
+        ffmpeg(*CUTS[cut].split(), "-i", str(whole), "-c", "copy", *TURNS[turn].split(), str(file))
 
 
 def compare(file: Path) -> str | None:
@@ -123,7 +123,7 @@ def phone(out: Path) -> None:
            "select='not(eq(mod(n\\,7)\\,3))'", "-fps_mode", "vfr", "-c:v", "libx264", "-pix_fmt", "yuv420p",
            "-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", "arib-std-b67", "-color_range", "tv",
            "-c:a", "aac", "-video_track_timescale", "90000", str(clip))  # fmt: skip
-    ffmpeg("-display_rotation", "-90", "-i", str(clip), "-c", "copy", str(turned))
+    ffmpeg("-i", str(clip), "-c", "copy", "-metadata:s:v", "rotate=90", str(turned))
     names = [name for name in ("overlay", "green", "prores", "ffv1", "vp9", "av1") if name in FORMATS]
     with open_video(turned) as video:
         info = VideoInfo("phone", video.size, video.num_frames, video.fps, look=video.look, sound=video.sound)

@@ -22,6 +22,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 DOCS = Path(__file__).resolve().parent
+DEMO = DOCS.parent / "src" / "devos" / "assets" / "bunny.mp4"
 FILM_WIDTH = 800
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
@@ -164,7 +165,7 @@ def act(camera: Camera, address: str) -> None:
     page.click("#export")
     page.click("#export-more summary")
     page.check('#formats input[value="coco"]')
-    camera.still("export")
+    camera.still("export", below='#formats label:has(input[value="exr"])')  # what is missing is told with a path
     page.keyboard.press("Escape")
     page.set_viewport_size({"width": 820, "height": 1180})
     page.wait_for_timeout(800)
@@ -179,7 +180,19 @@ def main() -> None:
     """Start the app, film it, end it."""
     (DOCS / "app").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as tools:
-        command = [sys.executable, "-m", "devos", "app", "-o", f"{folder}/bunny-devos", "--no-browser", "--port", "0"]
+        shutil.copy(DEMO, folder)
+        command = [
+            sys.executable,
+            "-m",
+            "devos",
+            "app",
+            DEMO.name,
+            "-o",
+            f"{folder}/bunny-devos",
+            "--no-browser",
+            "--port",
+            "0",
+        ]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder)
         assert process.stderr is not None
         address = next(found.group() for line in process.stderr if (found := re.search(r"http://\S+", line)))

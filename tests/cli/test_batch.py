@@ -86,7 +86,7 @@ def test_a_bad_manifest_is_refused_before_any_work(devos, folder, options, tmp_p
     manifest.write_text("video,masks,size\na.mp4,a.png,64\nb.mp4,b.png,huge\n")
     done = devos("batch", manifest, *options)
     assert done.exit_code == 2 and done.stdout == ""
-    assert "line 3, column size: is a whole number; got 'huge'" in done.stderr
+    assert "line 3, column size: is a whole number, or auto; got 'huge'" in done.stderr
     assert not (tmp_path / "out").exists()
 
 

@@ -70,10 +70,18 @@ def test_json_is_printed_by_every_command_that_knows_the_word():
     assert {option.help for option in of("--json").values()} == {"Print one JSON object."}
 
 
-@pytest.mark.parametrize("word", ["--device", "--size", "--flow", "--masks", "--workers", "--seed"])
+@pytest.mark.parametrize("word", ["--device", "--flow", "--masks", "--workers", "--seed"])
 def test_a_word_takes_the_same_kind_of_value_everywhere(word):
     assert of(word)
     assert len({kind_of(option) for option in of(word).values()}) == 1
+
+
+def test_a_size_is_a_number_everywhere_and_where_masks_are_given_it_may_be_left_to_them():
+    sizes = of("--size")
+    by_masks = {name for name, option in sizes.items() if option.metavar == "N|auto"}
+    numbers = {kind_of(option) for name, option in sizes.items() if name not in by_masks}
+    assert by_masks >= {"devos segment", "devos batch", "devos evaluate davis"} and len(numbers) == 1
+    assert all("auto" in option.help for name, option in sizes.items() if name in by_masks)
 
 
 def test_every_option_and_argument_explains_itself():

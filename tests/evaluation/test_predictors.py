@@ -104,3 +104,22 @@ def test_a_missing_prediction_is_named_but_the_first_and_last_may_be_missing(vid
 def test_one_sequence_of_masks_may_lie_directly_in_the_folder(video, tmp_path):
     list(saving(CopyFirst(Protocol.DAVIS2017), tmp_path / "out")(video))
     assert len(list(SavedMasks(tmp_path / "out" / "clip")(video))) == NUM_FRAMES
+
+
+def test_each_video_is_looked_at_in_the_size_that_its_given_masks_ask_for(video, monkeypatch):
+    asked = []
+
+    class Network:
+        def with_settings(self, **settings):
+            asked.append(settings)
+            return self
+
+        def session(self):
+            nothing = SimpleNamespace(labels=np.zeros((1, 1), np.uint16))
+            return SimpleNamespace(step=lambda picture, masks: nothing)
+
+    monkeypatch.setattr("devos.evaluation.predictors.choose_size", lambda areas, frame: (areas, tuple(frame)))
+    list(ModelPredictor(Network(), Protocol.DAVIS2017, auto_size=True)(video))
+    first = read_labels(video.masks[0])
+    areas = {int(i): int(np.count_nonzero(first == i)) for i in np.unique(first) if i}
+    assert asked == [{"size": (areas, first.shape)}] and areas

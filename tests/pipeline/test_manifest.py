@@ -72,8 +72,8 @@ def test_csv_and_jsonl_say_the_same(folder):
     ('{"video": "a.mp4"}', "line 2, column masks: is missing"),
     ('{"video": "z.mp4", "masks": "a.png"}', "line 2, column video: .*z.mp4 is not there"),
     ('{"video": "a.mp4", "masks": "a.png", "sise": 64}', "line 2, column sise: is none; there are video, masks, name"),
-    ('{"video": "a.mp4", "masks": "a.png", "size": "big"}', "line 2, column size: is a whole number; got 'big'"),
-    ('{"video": "a.mp4", "masks": "a.png", "size": true}', "line 2, column size: is a whole number; got True"),
+    ('{"video": "a.mp4", "masks": "a.png", "size": "big"}', "line 2, column size: is a whole number, or auto; got 'b"),
+    ('{"video": "a.mp4", "masks": "a.png", "size": true}', "line 2, column size: is a whole number, or auto; got True"),
     ('{"video": "a.mp4", "masks": "a.png", "size": 10}', "line 2: --size is a short side in pixels from 64"),
     ('{"video": "a.mp4", "masks": "a.png", "flip": "perhaps"}', "line 2, column flip: is true or false"),
     ('{"video": "a.mp4", "masks": "a.png", "direction": "up"}', "line 2, column direction: is forward, backward or"),
@@ -129,3 +129,10 @@ def test_no_project_may_lie_where_a_video_or_its_masks_are(folder):
     (folder / "link").symlink_to(folder, target_is_directory=True)
     with pytest.raises(InputError, match="name another OUT"):
         check_apart([replace(videos[0], video=folder / "a")], folder / "link")
+
+
+def test_a_video_may_have_its_size_chosen_by_its_masks(folder):
+    (video, _), _ = read_batch(write(folder / "list.csv", "video,masks,size", "a.mp4,a.png,auto", "b.mp4,b.png,256"))
+    assert video.settings["size"] == "auto"
+    with pytest.raises(InputError, match="column size: is a whole number, or auto; got 'large'"):
+        read_batch(write(folder / "list.csv", "video,masks,size", "a.mp4,a.png,large"))

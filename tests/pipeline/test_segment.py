@@ -240,3 +240,22 @@ def test_a_frame_rate_is_kept_as_a_fraction(segmenter, clip, tmp_path):
         assert json.loads(summary.record.read_text())["input"]["fps"] == "24000/1001"
     with pytest.raises(OptionError, match="--fps"):
         devos.segment(clip / "frames", clip / "first.png", tmp_path / "other", model=segmenter, fps=0.0)
+
+
+def test_the_size_is_chosen_by_what_is_marked_and_the_run_says_so_and_goes_on_with_it(
+    weights, clip, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("devos.engine.sizes.USUAL", 64)
+    monkeypatch.setattr("devos.engine.sizes.LARGER", 96)
+    several = np.zeros((64, 96), np.uint8)
+    several[10:20, 10:20], several[40:50, 60:70] = 1, 2
+    sizes, notes = {}, {}
+    for name, labels in (("one", np.where(several == 1, several, 0)), ("several", several)):
+        Image.fromarray(labels.astype(np.uint8)).save(tmp_path / f"{name}.png")
+        for resume in (False, True):
+            summary = devos.segment(clip / "frames", tmp_path / f"{name}.png", tmp_path / name, model=weights,
+                                    device="cpu", overlay=False, resume=resume)  # fmt: skip
+        sizes[name] = json.loads(summary.record.read_text())["settings"]["size"]
+        notes[name] = [note for note in summary.notes if "--size auto took 96" in note]
+    assert sizes == {"one": 64, "several": 96}
+    assert not notes["one"] and len(notes["several"]) == 1 and "1 (10 px), 2 (10 px)" in notes["several"][0]

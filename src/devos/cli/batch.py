@@ -21,7 +21,7 @@ from devos.cli.segment import (
     ResizeMasks,
     RuntimeName,
     Scales,
-    Size,
+    SizeOrAuto,
     SnapMasks,
 )
 
@@ -47,7 +47,7 @@ def batch(
     ] = "",
     model: Model = "devos-t",
     device: Device = "auto",
-    size: Size = 384,
+    size: SizeOrAuto = "auto",
     flip: Flip = False,
     scales: Scales = "1",
     runtime: RuntimeName = "auto",
@@ -67,13 +67,15 @@ def batch(
     Writes OUT/batch.csv, prints a summary as JSON; exit code 1 if a video failed.
     """
     from devos.engine.settings import parse_scales
+    from devos.engine.sizes import parse_size
     from devos.pipeline.batch import batch as run
 
     try:
         with _watching() as watch:
             summary = run(
                 source, out, model=model, device=device, workers=workers, cluster=cluster or None, retry=retry,
-                watch=watch, size=size, flip=flip, scales=parse_scales(scales), runtime=runtime, precision=precision,
+                watch=watch, size=parse_size(size), flip=flip, scales=parse_scales(scales), runtime=runtime,
+                precision=precision,
                 direction=direction, resize_masks=resize_masks, snap_masks=snap_masks, skip_bad_frames=skip_bad_frames,
                 overlay=overlay,
             )  # fmt: skip

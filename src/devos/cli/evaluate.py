@@ -88,6 +88,10 @@ _FineBank = Annotated[int | None, typer.Option(help="How many of the newest of t
 _Focus = Annotated[
     bool | None, typer.Option("--focus/--no-focus", help="Whether it computes detail only where an object may be.")
 ]
+_Size = Annotated[
+    str | None,
+    typer.Option(metavar="N|auto", help="Shorter side at which the model works; default: auto, by what is marked."),
+]
 _Precision = Annotated[str | None, typer.Option(help=PRECISION_HELP)]
 
 
@@ -117,7 +121,7 @@ def _dataset_command(dataset: str) -> Callable[..., None]:
         stability: Annotated[
             bool, typer.Option("--stability", help="With --out: measure how steady masks are along optical flow.")
         ] = False,
-        size: Annotated[int | None, typer.Option(help="Shorter side at which the model works, in pixels.")] = None,
+        size: _Size = None,
         flow: Annotated[str | None, typer.Option(help="Optical flow of the model: dis, none or raft.")] = None,
         memory_every: Annotated[int | None, typer.Option(help="The model remembers every n-th frame.")] = None,
         bank: Annotated[int | None, typer.Option(help="Most frames that the model remembers.")] = None,
@@ -155,6 +159,7 @@ def _dataset_command(dataset: str) -> Callable[..., None]:
 def _job(dataset: str, choice: ProtocolChoice, settings: Mapping[str, Any], **fields: Any) -> Job:
     """The job that the options describe; what was not given is left to its default."""
     from devos.engine.settings import parse_scales
+    from devos.engine.sizes import AUTO, parse_size
     from devos.evaluation.job import Job
 
     rules = choice if dataset == "davis" or choice is not ProtocolChoice.AUTO else ProtocolChoice(dataset)
@@ -163,6 +168,8 @@ def _job(dataset: str, choice: ProtocolChoice, settings: Mapping[str, Any], **fi
     given = {name: value for name, value in settings.items() if value is not None}
     if "scales" in given:
         given["scales"] = parse_scales(given["scales"])
+    if fields["method"] == "model":
+        given["size"] = parse_size(given.get("size", AUTO))
     return Job(protocol=_protocol(rules), year=year, settings=given, **fields)
 
 

@@ -50,6 +50,11 @@ Write = Annotated[
                  "devos convert.", show_default=False),
 ]  # fmt: skip
 Size = Annotated[int, typer.Option(help="Short side, in pixels, at which the network works.")]
+SizeOrAuto = Annotated[
+    str,
+    typer.Option("--size", metavar="N|auto", help="Short side, in pixels, at which the network works; auto: 640 for "
+                 "several objects of which one is small, else 384."),
+]  # fmt: skip
 Flip = Annotated[bool, typer.Option("--flip", help="See each frame mirrored too, and average: twice the time.")]
 Scales = Annotated[
     str,
@@ -90,7 +95,7 @@ def segment(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
     model: Model = "devos-t",
     device: Device = "auto",
-    size: Size = 384,
+    size: SizeOrAuto = "auto",
     memory_every: Annotated[int, typer.Option(help="Remember every n-th frame.")] = 5,
     bank: Annotated[int, typer.Option(help="Most frames that are remembered.")] = 6,
     fine_bank: Annotated[int, typer.Option(help="How many of the newest are remembered in detail; fewer: faster.")] = 1,

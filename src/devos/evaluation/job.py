@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from devos.data.catalog import VideoInfo, find_masks, find_videos
+from devos.engine.sizes import AUTO
 from devos.errors import InputError, OptionError
 from devos.evaluation.benchmark import Scores, evaluate
 from devos.evaluation.cache import ScoreCache
@@ -186,7 +187,8 @@ def _segmenter(job: Job) -> Segmenter | None:
         return None
     from devos.engine.segmenter import load
 
-    return load(job.name, **job.settings)
+    settings = {name: value for name, value in job.settings.items() if not (name == "size" and value == AUTO)}
+    return load(job.name, **settings)
 
 
 def _predictor(job: Job, protocol: Protocol, segmenter: Segmenter | None) -> Predictor:
@@ -194,7 +196,7 @@ def _predictor(job: Job, protocol: Protocol, segmenter: Segmenter | None) -> Pre
         if rules_of(protocol).matching:
             raise OptionError(f"a model is given masks, and {protocol} scores methods that are given none; "
                               "score saved masks, or choose another protocol")  # fmt: skip
-        return ModelPredictor(segmenter, protocol)
+        return ModelPredictor(segmenter, protocol, auto_size=job.settings.get("size") == AUTO)
     if job.method is Method.RESULTS:
         return SavedMasks(Path(job.name))
     return CopyFirst(protocol) if Baseline(job.name) is Baseline.COPY_FIRST else FlowWarp(protocol)
@@ -237,7 +239,9 @@ def _record(
 ) -> dict[str, Any]:
     chosen = replace(job, protocol=protocol)
     if segmenter is not None:
-        chosen = replace(chosen, settings=asdict(segmenter.settings) | {"device": str(segmenter.device)})
+        settings = asdict(segmenter.settings) | {"device": str(segmenter.device)}
+        auto = {"size": AUTO} if job.settings.get("size") == AUTO else {}
+        chosen = replace(chosen, settings=settings | auto)
     run: dict[str, Any] = {
         "format": FORMAT,
         "method": Path(job.name).name,

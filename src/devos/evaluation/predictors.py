@@ -24,10 +24,12 @@ from devos.data.catalog import (
     read_labels,
     read_picture,
 )
+from devos.engine.sizes import choose_size, largest_areas
 from devos.errors import MaskError, OutputError, VideoError
 from devos.evaluation.scoring import Protocol, given_labels
 from devos.flow.estimator import DisFlow
 from devos.flow.warp import resize_field, warp_to_current
+from devos.frames import FrameSize
 from devos.io.files import output_error
 from devos.io.labels import write_label_png
 
@@ -138,16 +140,31 @@ class FlowWarp:
 class ModelPredictor:
     """A trained segmenter, given each object once, where it is first: by most protocols, on the first frame."""
 
-    def __init__(self, segmenter: Segmenter, protocol: Protocol) -> None:
+    def __init__(self, segmenter: Segmenter, protocol: Protocol, *, auto_size: bool = False) -> None:
+        """`auto_size`: the network's size is chosen for each video by what is given (`devos.engine.sizes`)."""
         self._segmenter = segmenter
         self._protocol = protocol
+        self._auto_size = auto_size
 
     def __call__(self, video: VideoInfo) -> Iterator[Labels]:
         """What a fresh session says of each frame."""
-        session = self._segmenter.session()
         given = given_labels(video, self._protocol)
+        session = self._sized(given).session()
         for index, picture in enumerate(_pictures(video)):
             yield session.step(picture, given.get(index)).labels
+
+    def _sized(self, given: Mapping[int, Labels]) -> Segmenter:
+        if not (self._auto_size and given):
+            return self._segmenter
+        areas = largest_areas(_areas(labels) for labels in given.values())
+        frame = FrameSize(*next(iter(given.values())).shape)
+        return self._segmenter.with_settings(size=choose_size(areas, frame))
+
+
+def _areas(labels: Labels) -> dict[int, int]:
+    """Pixels of each object."""
+    ids, counts = np.unique(labels[labels > 0], return_counts=True)
+    return {int(object_id): int(count) for object_id, count in zip(ids, counts, strict=True)}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, choose_device, find_weights, load
+from devos.engine.sizes import AUTO
 from devos.errors import DevosError, OptionError, WeightsError
 from devos.exchange.given import read_given
 from devos.io import open_video
@@ -314,11 +315,12 @@ def do_job(job: Job, tell: Tell = lambda progress: None) -> BatchRow:
 
 def _follow(job: Job, folder: ProjectFolder, tell: Tell) -> RunSummary | None:
     network = _network(job.model, job.device)
+    given = {name: value for name, value in {**job.settings, **job.video.settings}.items() if value is not None}
     if folder.exists and folder.history.head > 1:  # somebody has gone on with it since
         project = Project.open(job.out, video=job.video.video)
         return drained(project.run(progress=tell))
     return segment(job.video.video, job.video.masks, job.out, model=network, progress=tell, resume=True,
-                   **{**job.settings, **job.video.settings})  # fmt: skip
+                   **{"size": AUTO} | given)  # fmt: skip
 
 
 @lru_cache(maxsize=1)

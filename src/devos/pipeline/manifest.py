@@ -14,6 +14,7 @@ from typing import Any
 from natsort import natsorted
 
 from devos.engine.settings import Settings, parse_scales
+from devos.engine.sizes import AUTO
 from devos.errors import InputError, OptionError
 from devos.exchange.registry import chosen, parse_names
 from devos.io.pictures import list_pictures
@@ -127,6 +128,13 @@ def _whole(value: Any) -> int:
     return number
 
 
+def _size(value: Any) -> int | str:
+    try:
+        return AUTO if value == AUTO else _whole(value)
+    except ValueError:
+        raise ValueError("a whole number, or auto") from None
+
+
 def _number(value: Any) -> float:
     try:
         if isinstance(value, bool):
@@ -169,7 +177,7 @@ def _formats(value: Any) -> tuple[str, ...]:
 
 
 COLUMNS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "size": ("size", _whole),
+    "size": ("size", _size),
     "memory_every": ("memory_every", _whole),
     "bank": ("bank", _whole),
     "fine_bank": ("fine_bank", _whole),
@@ -300,7 +308,7 @@ def check_choices(settings: dict[str, Any]) -> None:
     check_runtime(settings.get("runtime") or "auto")
     check_precision(settings.get("precision") or "auto")
     known = {one.name for one in fields(Settings)} - {"runtime", "precision"}
-    Settings(**{name: value for name, value in settings.items() if name in known and value is not None})
+    Settings(**{name: value for name, value in settings.items() if name in known and value not in (None, AUTO)})
     first, last = settings.get("first"), settings.get("last")
     if (first or 0) < 0 or (last is not None and last < (first or 0)):
         raise OptionError(f"--from and --to are frames, 0 or more, the first at or before the last; got {first} and "

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, load
+from devos.engine.sizes import AUTO, USUAL, choose_size, largest_areas, parse_size
 from devos.errors import OptionError
 from devos.exchange.given import read_given
-from devos.frames import MaskFrame
+from devos.frames import FrameSize, MaskFrame
 from devos.io import GivenMasks, VideoReader, prepare_output
 from devos.io.files import check_output
 from devos.io.labels import label_png
@@ -38,8 +39,8 @@ _Summary = TypeVar("_Summary")
 def segment(
     video: Source, masks: str | Path, out: str | Path, *,
     model: str | Path | Segmenter = DEFAULT_MODEL, device: str = "auto",
-    size: int | None = None, memory_every: int | None = None, bank: int | None = None, fine_bank: int | None = None,
-    focus: bool | None = None, flow: str | None = None, flip: bool | None = None,
+    size: int | str | None = None, memory_every: int | None = None, bank: int | None = None,
+    fine_bank: int | None = None, focus: bool | None = None, flow: str | None = None, flip: bool | None = None,
     scales: Sequence[float] | None = None, runtime: str | None = None, precision: str | None = None,
     fps: float | Fraction | None = None, direction: str = FORWARD, first: int | None = None, last: int | None = None,
     overwrite: bool = False, resume: bool = False,
@@ -50,18 +51,19 @@ def segment(
 ) -> RunSummary:  # fmt: skip
     """Follow the objects of the given masks through a video, and write all results to the folder `out`.
 
-    `video`: a file or a folder of frames, whose rate is `fps`; `-` (standard input), `camera:0` or an address, which
-    is followed until it ends, or Ctrl-C; or arrays (h w 3, uint8, RGB), also from a generator. What comes but once is
+    `video`: a file or a folder of frames, whose rate is `fps`; `-` (standard input), `camera:0` or an address, which is
+    followed until it ends, or Ctrl-C; or arrays (h w 3, uint8, RGB), also from a generator. What comes but once is
     recorded in the project. `masks`: a PNG for the first frame, or a folder of PNGs named as their frames. `model`: a
     name, a weights file, or a `Segmenter`, with its own device and settings; `size`, `memory_every`, `bank`,
     `fine_bank`, `focus`, `flow`, `flip`, `scales`, `runtime` and `precision` are those of `devos.load`, each as the
-    model has it unless given. `direction`: forward from the masks, backward, or both, which meet between two masked
-    frames. `first`, `last`: the only frames to write, both included. All of it is checked before any work. `stream`,
-    `white` and `sound` are those of `devos.open_video`. `write`: names of formats (`devos convert --to`) to be
-    written to `out/export` as the frames come; `keep_probabilities`: keep each object's probability at each pixel in
-    the project, which soft alpha needs. Raises a DevosError for whatever the user can mend. However the run ends,
-    what is done stays readable; `out/run.json` tells how it ended, and `resume` goes on, to the same bytes as without
-    a break: it refuses whatever differs from what was begun. `out` is a project (`devos.Project`): it can be
+    model has it unless given, but "auto" is the `size` of a model by name: 384 or 640, by what is marked, and 384 for
+    what comes but once (`devos.engine.sizes`). `direction`: forward from the masks, backward, or both, which meet
+    between two masked frames. `first`, `last`: the only frames to write, both included. All of it is checked before any
+    work. `stream`, `white` and `sound` are those of `devos.open_video`. `write`: names of formats (`devos convert
+    --to`) to be written to `out/export` as the frames come; `keep_probabilities`: keep each object's probability at
+    each pixel in the project, which soft alpha needs. Raises a DevosError for whatever the user can mend. However the
+    run ends, what is done stays readable; `out/run.json` tells how it ended, and `resume` goes on, to the same bytes as
+    without a break: it refuses whatever differs from what was begun. `out` is a project (`devos.Project`): it can be
     corrected and undone.
 
     >>> import devos
@@ -75,8 +77,8 @@ def segment(
     rate = folder_rate(fps, place)
     check_direction(direction)
     settings = {
-        "size": size, "memory_every": memory_every, "bank": bank, "fine_bank": fine_bank, "focus": focus, "flow": flow,
-        "flip": flip, "scales": scales, "runtime": runtime, "precision": precision,
+        "size": _size_of(size, model), "memory_every": memory_every, "bank": bank, "fine_bank": fine_bank,
+        "focus": focus, "flow": flow, "flip": flip, "scales": scales, "runtime": runtime, "precision": precision,
     }  # fmt: skip
     choices = {
         "fps": None if rate is None else str(rate), "direction": direction, "first": first, "last": last,
@@ -86,8 +88,24 @@ def segment(
     }  # fmt: skip
     if comes_once(video):
         refuse_of_live(choices, resume)
-    return _segment(video, Path(masks), ProjectFolder(out), lambda: chosen_segmenter(model, device, settings),
-                    choices, overwrite, resume, progress or (lambda _: None))  # fmt: skip
+        settings["size"] = USUAL if settings["size"] == AUTO else settings["size"]  # it may have to keep pace
+    return _segment(video, Path(masks), ProjectFolder(out),
+                    lambda *marked: chosen_segmenter(model, device, _with_size(settings, *marked)), choices, overwrite,
+                    resume, settings["size"] == AUTO, progress or (lambda _: None))  # fmt: skip
+
+
+def _size_of(size: int | str | None, model: str | Path | Segmenter) -> int | str | None:
+    """The size that was asked for, or `AUTO`; None stands for what a `Segmenter` has."""
+    if size is None:
+        return None if isinstance(model, Segmenter) else AUTO
+    return parse_size(size) if isinstance(size, str) else size
+
+
+def _with_size(settings: dict[str, Any], given: GivenMasks, frame: FrameSize) -> dict[str, Any]:
+    """The settings with a size that is chosen by what is marked, where it is `AUTO`."""
+    if settings["size"] != AUTO:
+        return settings
+    return settings | {"size": choose_size(largest_areas(given.areas.values()), frame)}
 
 
 def refuse_of_live(choices: dict[str, Any], resume: bool) -> None:
@@ -100,8 +118,9 @@ def refuse_of_live(choices: dict[str, Any], resume: bool) -> None:
                           "--direction, --from and --stream")  # fmt: skip
 
 
-def _segment(video: Source, masks: Path, folder: ProjectFolder, load_segmenter: Callable[[], Segmenter],
-             choices: dict[str, Any], overwrite: bool, resume: bool,
+def _segment(video: Source, masks: Path, folder: ProjectFolder,
+             load_segmenter: Callable[[GivenMasks, FrameSize], Segmenter],
+             choices: dict[str, Any], overwrite: bool, resume: bool, auto_size: bool,
              progress: Callable[[Progress], None]) -> RunSummary:  # fmt: skip
     clock, skipped, first, last = Clock(), list[Skipped](), choices["first"], choices["last"]
     with (
@@ -112,7 +131,7 @@ def _segment(video: Source, masks: Path, folder: ProjectFolder, load_segmenter: 
             check_range(reader, first, last)
             given = read_given(masks, reader, resize=choices["resize_masks"], snap=choices["snap_masks"])
         with clock.part("load"):
-            segmenter = load_segmenter()
+            segmenter = load_segmenter(given, reader.size)
         resume = resume and folder.exists  # cut off before anything was begun, it begins
         if not resume:
             check_output(folder.path, overwrite=overwrite)
@@ -130,7 +149,8 @@ def _segment(video: Source, masks: Path, folder: ProjectFolder, load_segmenter: 
                 )
                 step = _begin(folder, record, given, said)
             work = Work(folder, step, reader, segmenter, clock, choices["overlay"], skipped)
-            return drained(run_step(work, progress, given_notes(given, reader, segmenter, choices["direction"])))
+            notes = given_notes(given, reader, segmenter, choices["direction"], auto_size)
+            return drained(run_step(work, progress, notes))
 
 
 def drained(run: Generator[MaskFrame, None, _Summary]) -> _Summary:
@@ -186,11 +206,12 @@ def project_record(reader: VideoReader, segmenter: Segmenter, choices: dict[str,
     return ProjectRecord(VideoFacts.of(reader), model, settings, choices, segmenter.device.type, versions()["devos"])
 
 
-def given_notes(given: GivenMasks, reader: VideoReader, segmenter: Segmenter, direction: str) -> list[str]:
+def given_notes(given: GivenMasks, reader: VideoReader, segmenter: Segmenter, direction: str,
+                auto_size: bool = False) -> list[str]:  # fmt: skip
     """What is to be told of the masks that were given."""
     from devos.pipeline.notes import small_objects
 
-    notes = [*given.notes, *small_objects(given, reader.size, segmenter.settings.size)]
+    notes = [*given.notes, *small_objects(given, reader.size, segmenter.settings.size, auto_size)]
     if (start := min(given)) > 0 and direction == FORWARD:
         notes.append(f"frames {frame_label(reader, 0)} to {frame_label(reader, start - 1)} come before the first mask; "
                      "their masks are empty")  # fmt: skip
