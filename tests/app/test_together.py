@@ -50,6 +50,7 @@ def test_a_video_that_is_sent_is_kept_and_opened(
 ) -> None:
     write_video(tmp_path / "clip.mp4", pictures(5))
     page.goto(server.address)
+    page.wait_for_selector("#start-file")
     page.set_input_files("#file", str(tmp_path / "clip.mp4"))
     page.wait_for_selector("#view[data-shown]")
     assert page.text_content("#of") == "of 5"
