@@ -22,7 +22,7 @@ _STRIDE = 16
 _REACH = 6
 """Near is within this part of the picture's short side: 64 pixels of 384."""
 _LIKELY = 0.25
-"""Probability from which an object is claimed to be in a cell, or was there. Lower than a mask's: thin things are faint."""
+"""Probability from which an object is claimed to be in a cell, or was there; thin things are faint."""
 _FOUND = 0.3
 """An object is lost near where it was if less than this share of it is found there, by its area in the frame before and
 in the bank."""
