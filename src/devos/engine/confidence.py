@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -55,9 +54,9 @@ def signs(answer: Float[Tensor, "rows h4 w4"], probabilities: Sequence[float]) -
     """
     maps = answer[1:].float()
     areas, rims = maps.sum((1, 2)).tolist(), (maps * (1 - maps)).sum((1, 2)).tolist()
-    winner = answer.argmax(0).to(torch.uint8 if len(answer) < 256 else torch.int32).numpy()
-    each = enumerate(zip(probabilities, rims, areas, strict=True), start=1)
-    return [Signs(mean, rim / max(area, 1), area, _together(winner == row)) for row, (mean, rim, area) in each]
+    highest = answer.amax(0)
+    each = zip(probabilities, rims, areas, answer[1:], strict=True)
+    return [Signs(mean, rim / max(area, 1), area, _together((row >= highest).numpy())) for mean, rim, area, row in each]
 
 
 def _together(mask: np.ndarray) -> float:
