@@ -99,7 +99,11 @@ def test_the_display_window_is_the_picture_whatever_lies_beside_it(tmp_path):
 
 @pytest.mark.parametrize(
     ("names", "red", "word"),
-    [("R G B A", 3, "linear light"), ("beauty.R beauty.G beauty.B depth.Z", 3, "the layer beauty"), ("Y Z", 3, "linear")],
+    [
+        ("R G B A", 3, "linear light"),
+        ("beauty.R beauty.G beauty.B depth.Z", 3, "the layer beauty"),
+        ("Y Z", 3, "linear"),
+    ],
 )
 def test_colours_are_found_among_layers(tmp_path, names, red, word):
     values = {name: np.full((6, 8), 0.5 if name[-1] in "RYA" else 0, np.float32) for name in names.split()}
@@ -126,7 +130,9 @@ def test_without_the_library_a_word_says_what_to_install(tmp_path, monkeypatch):
 
     monkeypatch.setattr(importlib, "import_module", without)
     for place in (tmp_path / "f", tmp_path / "f" / "0.exr"):
-        with pytest.raises(VideoError, match=r"need the package OpenEXR, which is not installed: .*pip install .*openexr"):
+        with pytest.raises(
+            VideoError, match=r"need the package OpenEXR, which is not installed: .*pip install .*openexr"
+        ):
             open_video(place)
 
 

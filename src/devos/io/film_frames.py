@@ -123,17 +123,19 @@ class DpxPicture(_FilmPicture):
     def _decoded(self) -> UInt8[np.ndarray, "h w 3"]:
         try:
             decoder: Any = av.CodecContext.create("dpx", "r")
-            content = Path(self.filename).read_bytes()
+            content = Path(str(self.filename)).read_bytes()
             frames = decoder.decode(av.Packet(content)) or decoder.decode(None)
             deep = frames[0].reformat(format="rgb48le").to_ndarray()
         except (FFmpegError, IndexError) as error:
             raise ValueError(f"FFmpeg cannot decode it ({error})") from error
         if not self._is_log:
-            return ((deep.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+            plain: UInt8[np.ndarray, "h w 3"] = ((deep.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+            return plain
         codes = np.arange(1 << 16, dtype=np.float32) * (1023 / 65535)
         least = 10 ** ((_BLACK - _WHITE) * _STEP)
         table = _seen((10 ** ((codes - _WHITE) * _STEP) - least) / (1 - least))
-        return table[deep]
+        rgb: UInt8[np.ndarray, "h w 3"] = table[deep]
+        return rgb
 
 
 def _library() -> Any:
@@ -144,11 +146,12 @@ def _library() -> Any:
                          "or convert them to 16-bit PNG or TIFF") from error  # fmt: skip
 
 
-def _seen(light: Float[np.ndarray, "..."]) -> UInt8[np.ndarray, "..."]:
+def _seen(light: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
     """Linear light (1 is white) as sRGB (IEC 61966-2-1); what is no number is black."""
     clipped = np.clip(np.nan_to_num(light, nan=0.0, posinf=1.0, neginf=0.0), 0, 1)
     curved = np.where(clipped <= 0.0031308, 12.92 * clipped, 1.055 * clipped ** (1 / 2.4) - 0.055)
-    return np.rint(curved * 255).astype(np.uint8)
+    shown: UInt8[np.ndarray, "*shape"] = np.rint(curved * 255).astype(np.uint8)
+    return shown
 
 
 def _exr_attributes(content: bytes) -> dict[str, bytes]:

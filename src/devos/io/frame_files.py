@@ -11,8 +11,8 @@ from natsort import natsorted
 
 from devos.errors import VideoError
 from devos.frames import FrameSize
-from devos.io.names import refuse_strange_name
 from devos.io.film_frames import FILM_SUFFIXES
+from devos.io.names import refuse_strange_name
 from devos.io.pictures import PICTURE_SUFFIXES, UNREADABLE, list_pictures, opened, read_size
 
 _LOOKED_AT = 3
