@@ -137,8 +137,32 @@ def phone(out: Path) -> None:
         print("source", video.size, f"{len(times)} frames", f"{float(video.fps):.4f}", video.look)
     for name in names:
         print(name, told_by_ffprobe(out / "export" / FORMATS[name].place, times))
-        ffmpeg("-i", str(out / "export" / FORMATS[name].place), "-vf", "select=eq(n\\,30)", "-frames:v", "1",
-               str(out / f"{name}.png"))  # fmt: skip
+        take_still(name, out / "export" / FORMATS[name].place, out / f"{name}.png")
+    side_by_side(out, ["source", *names])
+
+
+def take_still(name: str, video: Path, path: Path) -> None:
+    """Frame 30, with the alpha where there is one: of VP9 only libvpx gives it, an AVIF has it as its second stream."""
+    joined = "[0:0]select=eq(n\\,30)[c];[0:1]format=gray,select=eq(n\\,30)[a];[c]format=rgba[r];[r][a]alphamerge"
+    pick = ["-filter_complex", joined] if name == "av1" else ["-vf", "select=eq(n\\,30)"]
+    decoder = ["-c:v", "libvpx-vp9"] if name == "vp9" else []
+    ffmpeg(*decoder, "-i", str(video), *pick, "-frames:v", "1", "-pix_fmt", "rgba", str(path))
+
+
+def side_by_side(out: Path, names: list[str]) -> None:
+    """All of them on one sheet, what is clear over grey squares."""
+    from PIL import Image, ImageDraw
+
+    pictures = [Image.open(out / f"{name}.png").convert("RGBA") for name in names]
+    width, height = pictures[0].size
+    squares = (np.add.outer(np.arange(height) // 10, np.arange(width) // 10) % 2 * 40 + 180).astype(np.uint8)
+    sheet = Image.new("RGB", ((width + 8) * len(names) - 8, height + 16), "white")
+    for place, (name, picture) in enumerate(zip(names, pictures, strict=True)):
+        ground = Image.fromarray(squares).convert("RGBA")
+        ground.alpha_composite(picture)
+        sheet.paste(ground.convert("RGB"), (place * (width + 8), 16))
+        ImageDraw.Draw(sheet).text((place * (width + 8) + 2, 2), name, fill="black")
+    sheet.save(out / "phone.webp", quality=80)
 
 
 def still(rgb: np.ndarray, path: Path) -> None:
@@ -150,8 +174,11 @@ def still(rgb: np.ndarray, path: Path) -> None:
 
 def told_by_ffprobe(path: Path, times: list[float]) -> dict[str, object]:
     """What the program ffprobe says of a video, and how far its frames' times are from the source's."""
-    command = ["ffprobe", "-v", "error", "-show_streams", "-show_entries", "frame=pts_time,media_type", "-of", "json"]
-    told = json.loads(subprocess.run([*command, str(path)], capture_output=True, check=True).stdout)
+    command = ["ffprobe", "-v", "error", "-show_streams", "-of", "json", str(path)]
+    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    # of an AVIF the second stream is the alpha of the first
+    command += ["-select_streams", "v:0", "-show_entries", "frame=pts_time,media_type"]
+    told["frames"] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["frames"]
     video = next(one for one in told["streams"] if one["codec_type"] == "video")
     shown = [float(one["pts_time"]) for one in told["frames"] if one["media_type"] == "video" and "pts_time" in one]
     keys = ("width", "height", "avg_frame_rate", "color_space", "color_primaries", "color_transfer", "color_range")

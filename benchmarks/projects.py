@@ -19,8 +19,8 @@ from unittest import mock
 
 import av
 import numpy as np
+from kills import KINDS, batch_trials, kills
 from PIL import Image
-from reliability import KINDS, batch_trials, kills
 
 import devos
 from devos.evaluation.measures.metrics import boundary_accuracy, region_similarity
@@ -171,13 +171,9 @@ def kill_table(count: int, seed: int) -> str:
 
 HEAD = """# Reliability
 
-What was done to devos on purpose, and what came of it; each part is made by one command, which puts it into this page:
+What was done to devos on purpose, and what came of it. All of it is made anew, and put into this page, by one command:
 
-    python benchmarks/fuzz.py -n 1050 --markdown docs/reliability.md           # malformed input
-    python benchmarks/faults.py --markdown docs/reliability.md                 # faults while running
-    python benchmarks/endurance.py frames sessions corrections draw --markdown docs/reliability.md
-    python benchmarks/same_bits.py --markdown docs/reliability.md
-    python benchmarks/projects.py all --video VIDEO --mask MASK --root ROOT --markdown docs/reliability.md
+    python benchmarks/reliability.py --root DAVIS      # or parts of it, by name: fuzz, faults, kills, frames, ...
 
 What the commands promise is in [projects](projects.md). What was found is mended, and has a test of its kind.
 """

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from devos.exchange.matroska import say_pixel_aspect
 from devos.exchange.registry import FORMATS
 from devos.exchange.writers import Shot, VideoInfo
 from devos.frames import Frame, FrameSize, MaskFrame
@@ -128,15 +129,46 @@ def test_a_video_keeps_rate_times_pixel_aspect_colour_tags_and_sound(tmp_path, k
             [Fraction(index) / rate for index in range(20)], abs=1e-3 if in_thousandths else 0
         )
         assert abs(stream.average_rate - rate) < (0.2 if in_thousandths else 1e-9)
-        if not in_thousandths:
-            assert (stream.sample_aspect_ratio or context.sample_aspect_ratio) == Fraction(4, 3)
+        aspect = stream.sample_aspect_ratio or context.sample_aspect_ratio
+        assert abs(aspect - Fraction(4, 3)) * 64 <= (Fraction(1, 2) if in_thousandths else 0)
         assert (context.colorspace, context.color_primaries, context.color_trc, context.color_range) == (9, 9, 18, 1)
         sound = container.streams.audio[0]
+    with av.open(str(path)) as container:
+        shown = list(container.decode(video=0))
+        assert len(shown) == 20
+        if shown[0].format.name.startswith("yuv"):
+            of_a_picture = (shown[0].colorspace, shown[0].color_primaries, shown[0].color_trc, shown[0].color_range)
+            assert of_a_picture == (9, 9, 18, 1)
     with av.open(str(path)) as container:
         heard = list(container.decode(audio=0))
         length_s = sum(frame.samples for frame in heard) / sound.codec_context.sample_rate
         assert length_s == pytest.approx(20 / 24, abs=0.12)
         assert np.abs(np.concatenate([f.to_ndarray().astype(float).ravel() for f in heard])).max() > 0.1
+
+
+@pytest.mark.parametrize("kind", ["ffv1", "vp9"])
+@pytest.mark.parametrize("aspect", [Fraction(16, 15), Fraction(10, 11), Fraction(2), Fraction(1001, 1000)])
+def test_pixels_are_as_wide_in_matroska_as_in_the_source(tmp_path, kind, aspect):
+    size = FrameSize(48, 720)
+    info = VideoInfo("a", size, 4, Fraction(25), look=Look(pixel_aspect=aspect))
+    path = tmp_path / FORMATS[kind].place
+    with FORMATS[kind].open(path, info) as video:
+        for shot in film(4, *size):
+            video.write(shot)
+    with av.open(str(path)) as container:
+        found = container.streams.video[0].sample_aspect_ratio
+        assert found is not None and abs(found - aspect) * 720 <= Fraction(1, 2)
+        assert "title" not in container.streams.video[0].metadata
+        assert len(list(container.decode(video=0))) == 4
+        container.seek(0)
+        assert len(list(container.decode(video=0))) == 4
+
+
+def test_a_file_without_room_for_the_aspect_is_told(tmp_path):
+    for content in (b"", b"\x1a\x45\xdf\xa3\x80", b"\x18\x53\x80\x67\x80", bytes(100)):
+        (tmp_path / "a.mkv").write_bytes(content)
+        with pytest.raises(ValueError, match="element"):
+            say_pixel_aspect(tmp_path / "a.mkv", Fraction(4, 3))
 
 
 def test_without_a_frame_there_is_no_video_not_even_an_old_one(tmp_path):

@@ -124,6 +124,15 @@ def test_youtube_vis_has_an_entry_for_each_frame_and_null_where_an_object_is_awa
     assert content["videos"][0]["file_names"][0] == "clip/f0.jpg" and content["videos"][0]["length"] == 5
 
 
+def test_pycocotools_reads_the_run_lengths_of_youtube_vis_as_the_sets_own(write, shots):
+    masks = pytest.importorskip("pycocotools.mask")
+    for annotation in json.loads(write("youtube-vis").read_text())["annotations"]:
+        for shot, segmentation in zip(shots, annotation["segmentations"], strict=True):
+            if segmentation is not None:
+                inside = masks.decode(masks.frPyObjects(segmentation, annotation["height"], annotation["width"]))
+                assert np.array_equal(inside > 0, shot.masks.labels == annotation["id"])
+
+
 def test_burst_and_mots_hold_the_run_lengths_of_each_frame(write, shots):
     masks = pytest.importorskip("pycocotools.mask")
     sequence = json.loads(write("burst").read_text())["sequences"][0]

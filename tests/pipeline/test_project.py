@@ -267,9 +267,9 @@ def test_status_names_the_worst_frames_of_different_moments_first_and_not_those_
 
 
 def test_killed_at_any_moment_all_ends_in_the_same_bytes():
-    """A handful here; `benchmarks/reliability.py` kills a hundred times."""
-    path = Path(__file__).parents[2] / "benchmarks" / "reliability.py"
-    spec = importlib.util.spec_from_file_location("reliability", path)
+    """A handful here; `benchmarks/kills.py` kills a hundred times."""
+    path = Path(__file__).parents[2] / "benchmarks" / "kills.py"
+    spec = importlib.util.spec_from_file_location("kills", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     rows = module.kills(4, seed=1, kinds=("segment", "correct", "undo"), num_frames=48)

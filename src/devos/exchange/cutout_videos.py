@@ -15,6 +15,7 @@ from av.video.reformatter import VideoReformatter
 
 from devos.errors import OptionError
 from devos.exchange.cutouts import rgba_of
+from devos.exchange.matroska import PLACEHOLDER, say_pixel_aspect
 from devos.exchange.writers import Shot, VideoInfo, Writer
 from devos.io.look import ticks_per_s
 from devos.io.sound import Sound
@@ -67,14 +68,21 @@ class CutoutVideoWriter(Writer):
 
     def _add_stream(self) -> Any:
         coding, look = self.coding, self.video.look
-        options = {"options": {"video_track_timescale": str(self._ticks_per_s)}} if self.path.suffix == ".mov" else {}
-        self._container.options.update(options.get("options", {}))
+        if self.path.suffix == ".mov":
+            self._container.options["video_track_timescale"] = str(self._ticks_per_s)
         stream = self._container.add_stream(coding.encoder, rate=self.video.fps, options=dict(coding.options))
         stream.height, stream.width = (side + side % 2 if self._even else side for side in self.video.size)
         stream.pix_fmt = coding.pix_fmt
         stream.codec_context.time_base = stream.time_base = Fraction(1, self._ticks_per_s)
         look.mark(stream.codec_context)
+        if self._aspect_is_said_later:
+            self._container.options["write_crc32"] = "0"
+            stream.metadata["title"] = PLACEHOLDER
         return stream
+
+    @property
+    def _aspect_is_said_later(self) -> bool:
+        return self.path.suffix in (".mkv", ".webm") and self.video.look.pixel_aspect != 1
 
     def write(self, shot: Shot) -> None:
         """Encode one frame."""
@@ -87,6 +95,7 @@ class CutoutVideoWriter(Writer):
             av.VideoFrame.from_ndarray(np.ascontiguousarray(rgba), format="rgba"), format=self.coding.pix_fmt,
             dst_colorspace=look.conversion, dst_color_range=look.colour_range or 1,
         )  # fmt: skip
+        look.colour(picture)
         picture.pts = max(self._next_pts, round((time_s - self._first_s) * self._ticks_per_s))
         picture.time_base = Fraction(1, self._ticks_per_s)
         picture.duration = round(self._ticks_per_s / self.video.fps)
@@ -110,6 +119,8 @@ class CutoutVideoWriter(Writer):
             if self._sound is not None:
                 self._sound.close()
             container.close()
+            if self._aspect_is_said_later:
+                say_pixel_aspect(self._partial, self.video.look.pixel_aspect)
             self._partial.replace(self.path)
         except (OSError, FFmpegError) as error:
             self._partial.unlink(missing_ok=True)
@@ -141,13 +152,13 @@ class ProresWriter(CutoutVideoWriter):
 
 
 class Ffv1Writer(CutoutVideoWriter):
-    """FFV1, without loss; `.mkv`, where times are thousandths of a second and, as PyAV writes it, pixels square."""
+    """FFV1, without loss; `.mkv`, where times are thousandths of a second."""
 
     coding = Coding("ffv1", "yuva444p", {"level": "3"})
 
 
 class Vp9Writer(CutoutVideoWriter):
-    """VP9; `.webm`, for browsers, with times and pixels as in `.mkv`."""
+    """VP9; `.webm`, for browsers, with times as in `.mkv`."""
 
     coding = Coding("libvpx-vp9", "yuva420p", {"crf": "20", "b": "0", "deadline": "good", "cpu-used": "5"})
 

@@ -10,6 +10,7 @@ from typing import IO
 from devos.errors import MaskError
 from devos.exchange.annotations import DAMAGE, Annotations, quoted
 from devos.exchange.coco import CATEGORY, shape_of, stem
+from devos.exchange.rle import run_lengths
 from devos.exchange.spools import ByObject, Spool
 from devos.exchange.writers import Shot, VideoInfo, Writer
 from devos.frames import FrameSize
@@ -19,7 +20,7 @@ _KEYS = ("segmentations", "bboxes", "areas")
 
 
 class YouTubeVisWriter(Writer):
-    """An object's id is `id`."""
+    """An object's id is `id`. Run lengths are lists, as in the set's own annotations, which more programs read."""
 
     def __init__(self, path: Path, video: VideoInfo) -> None:
         super().__init__(path, video)
@@ -31,7 +32,8 @@ class YouTubeVisWriter(Writer):
         """Add one frame."""
         place = self._names.add(json.dumps(f"{self.video.name}/{shot.masks.name}{self.video.suffix}"))
         for one in shot.objects:
-            values = {"segmentations": one.rle, "bboxes": list(one.box), "areas": one.region.area}
+            rle = {"size": list(one.size), "counts": run_lengths(one.mask.ravel(order="F"))}
+            values = {"segmentations": rle, "bboxes": list(one.box), "areas": one.region.area}
             for key, value in values.items():
                 self._pieces[key].add(one.object_id, place, json.dumps(value))
             total, count = self._scores.get(one.object_id, (0.0, 0))

@@ -14,6 +14,7 @@ from PIL import Image
 
 from devos.errors import VideoError
 from devos.frames import Frame, FrameSize, frame_name
+from devos.io.film_frames import MEANING
 from devos.io.frame_files import find_frames
 from devos.io.pictures import UNREADABLE, WHITE_16, deep_values, has_alpha, num_pages, opened, page_rgb, size_of
 from devos.io.reader import DEFAULT_FPS, OnSkip, VideoReader
@@ -82,6 +83,7 @@ class FrameFolder(VideoReader):
             try:
                 with opened(file) as picture:
                     size, count = size_of(picture), num_pages(picture)
+                    self._tell_meaning(str(picture.info.get(MEANING, "")))
                     if count > 1:
                         _refuse_axes(file, picture, self._notes)
                     if len(files) == 1 and count > 1 and picture.format in _ANIMATIONS:
@@ -106,6 +108,11 @@ class FrameFolder(VideoReader):
         if self.path.is_file():
             pages = [Page(page.file, page.number, frame_name(page.number)) for page in pages]
         return pages, common[1]
+
+    def _tell_meaning(self, meaning: str) -> None:
+        if meaning and meaning not in self._notes:
+            self._notes.append(meaning)
+            self.meaning = self.meaning or meaning
 
     def _find_white(self) -> int:
         """The value that is white where there are more than 8 bits: of the bits that are used over the whole folder."""

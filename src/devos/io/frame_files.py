@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 from natsort import natsorted
-from PIL import Image
 
 from devos.errors import VideoError
 from devos.frames import FrameSize
+from devos.io.film_frames import FILM_SUFFIXES
 from devos.io.names import refuse_strange_name
-from devos.io.pictures import PICTURE_FORMATS, PICTURE_SUFFIXES, UNREADABLE, list_pictures, read_size
+from devos.io.pictures import PICTURE_SUFFIXES, UNREADABLE, list_pictures, opened, read_size
 
 _LOOKED_AT = 3
 """Pictures of a group that tell what it is."""
@@ -40,9 +40,18 @@ def find_frames(folder: Path, not_frames: Iterable[Path] = ()) -> tuple[list[Pat
     given = [file for file in files if file.resolve() in known]
     frames = [file for file in files if file not in given] or files
     notes = _passed_over(given, "given as a mask") if len(frames) < len(files) else []
+    doubles = _film_beside_pictures(frames)
+    frames = [file for file in frames if file not in doubles]
+    notes += _passed_over(doubles, "pictures of the same names are beside them")
     frames, more = _without_others(frames)
     _refuse_twins(folder, frames)
     return frames, notes + more
+
+
+def _film_beside_pictures(files: Sequence[Path]) -> list[Path]:
+    """EXR and DPX files of which there is another picture, as a mask's mattes or what a preview was made of."""
+    plain = {file.stem for file in files if file.suffix.lower() not in FILM_SUFFIXES}
+    return [file for file in files if file.suffix.lower() in FILM_SUFFIXES and file.stem in plain]
 
 
 def _without_others(files: list[Path]) -> tuple[list[Path], list[str]]:
@@ -85,7 +94,7 @@ def _looks_like_masks(group: Sequence[Path]) -> bool:
 
 def _looks_like_a_mask(file: Path) -> bool:
     try:
-        with Image.open(file, formats=PICTURE_FORMATS) as picture:
+        with opened(file) as picture:
             if picture.format in ("JPEG", "MPO") or getattr(picture, "n_frames", 1) > 1:
                 return False
             if picture.mode.startswith("I"):

@@ -34,10 +34,14 @@ class Look:
         """What swscale calls the matrix by which RGB becomes these colours."""
         return _AS_SWSCALE.get(self.matrix, 5)
 
+    def colour(self, made: Any) -> None:
+        """Have an encoder, or a picture on its way to one, say the same of its colours. ProRes asks the picture."""
+        made.colorspace, made.color_primaries = self.matrix, self.primaries
+        made.color_trc, made.color_range = self.transfer, self.colour_range
+
     def mark(self, encoder: Any) -> None:
         """Have an encoder say the same of what it makes."""
-        encoder.colorspace, encoder.color_primaries = self.matrix, self.primaries
-        encoder.color_trc, encoder.color_range = self.transfer, self.colour_range
+        self.colour(encoder)
         if self.pixel_aspect != 1:
             encoder.sample_aspect_ratio = self.pixel_aspect
 

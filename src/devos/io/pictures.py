@@ -18,11 +18,13 @@ from jaxtyping import UInt8
 from PIL import Image, ImageOps
 
 from devos.frames import FrameSize
+from devos.io.film_frames import FILM_SUFFIXES, film_frame
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".apng", ".jp2", ".j2k")
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".apng", ".jp2", ".j2k",
+                    *FILM_SUFFIXES)  # fmt: skip
 """What a picture's name may end with, in any case."""
 PICTURE_FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000")
-"""The same, as Pillow names the decoders."""
+"""The same, as Pillow names the decoders; EXR and DPX are read beside it."""
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, ArithmeticError, struct.error,
               cv2.error, Image.DecompressionBombError)  # fmt: skip
 """What Pillow and OpenCV raise for a damaged picture."""
@@ -35,7 +37,7 @@ _SIDEWAYS = (5, 6, 7, 8)
 def is_picture_file(path: Path) -> bool:
     """Whether the content, whatever the name, is a still picture that we read."""
     try:
-        with Image.open(path, formats=PICTURE_FORMATS):
+        with opened(path):
             return True
     except UNREADABLE:
         return False
@@ -52,8 +54,8 @@ def list_pictures(folder: Path) -> list[Path]:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """A picture file, its first page before us; nothing is decoded yet."""
-    with Image.open(path, formats=PICTURE_FORMATS) as picture:
+    """A picture file, its first page before us; nothing is decoded yet. VideoError for an EXR without its library."""
+    with film_frame(path) or Image.open(path, formats=PICTURE_FORMATS) as picture:
         yield picture
 
 

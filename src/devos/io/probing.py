@@ -74,7 +74,7 @@ def probe(path: str | Path, *, stream: int | None = None) -> Probe:
             num_frames_is_exact=video.num_frames_is_exact or counted is not None,
             duration_s=None if num_frames is None else round(float(num_frames / video.fps), 3),
             orientation=str(video.orientation) if isinstance(video, VideoFile) else "",
-            colours=_colours(video.look) if is_file else {"all": "sRGB, 8 bits"},
+            colours=_colours(video.look) if is_file else {"all": video.meaning or "sRGB, 8 bits"},
             pixel_aspect=str(video.look.pixel_aspect), streams=streams, used=used, sound=video.sound is not None,
             first_frame=names[0], last_frame=names[-1], notes=video.notes,
         )  # fmt: skip

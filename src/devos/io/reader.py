@@ -47,6 +47,9 @@ class VideoReader(ABC):
     sound: SoundSource | None = None
     """The sound that goes with it, for the same."""
 
+    meaning: str = ""
+    """How values that are not sRGB already are shown; empty where they are."""
+
     def __init__(self, path: Path, *, skip_bad_frames: bool, on_skip: OnSkip | None) -> None:
         self.path = path
         self._skip_bad_frames = skip_bad_frames
