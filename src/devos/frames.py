@@ -54,7 +54,7 @@ class ObjectScore:
     presence: float
     """Probability, in [0, 1], that the object is on the frame at all."""
     confidence: float
-    """Mean probability, in [0, 1], of the pixels given to the object; 0 where it has none."""
+    """Chance, in [0, 1], that its mask is about right (J of 0.5 or more); 1 where it was given, 0 where it has none."""
 
 
 @dataclass(frozen=True)

@@ -261,3 +261,34 @@ def test_without_injection_motion_embeddings_change_neither_queries_nor_keys():
     assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
     whole = randomise(Adva(4, 4, 2, 5, 0, SLOTS), g)
     assert not torch.equal(whole.queries_and_keys(*maps[:4])[0], whole.queries_and_keys(*maps[:2], *maps[4:])[0])
+
+
+def test_with_a_kernel_a_remembered_cell_is_read_near_where_it_is_found_best():
+    far, near = kernel_read(kernel=None), kernel_read(kernel=2.0)
+    assert far[0] > 0.8 and far[1] > 0.8, "both ends of the row look like the object"
+    assert near[0] > 0.8 and near[1] < 0.1, "only the one that it resembles most has it"
+
+
+def test_a_wide_kernel_is_no_kernel():
+    assert kernel_read(kernel=1e4) == pytest.approx(kernel_read(kernel=None), abs=1e-3)
+
+
+def kernel_read(kernel: float | None) -> list[float]:
+    """How much of a remembered object is read at the two ends of a row of cells that both look like it, the left one a
+    little more.
+    """
+    matching = LongTermMatching(4, SLOTS, kernel)
+    matching.norm = torch.nn.Identity()
+    for projection in (matching.query, matching.key):
+        projection.weight.data = torch.eye(4)[:, :, None, None]
+    matching.sharpness.data = torch.tensor(3.0)
+    features = torch.zeros(1, 4, 1, 20)
+    features[0, 0] = -1
+    features[0, :, 0, 0] = torch.tensor([1.0, 0.1, 0, 0])
+    features[0, :, 0, -2] = torch.tensor([-1.0, 0, 1, 0])
+    features[0, :, 0, -1] = torch.tensor([1.0, 0, 0, 0])
+    keys = torch.tensor([[[1.0, 0.2, 0, 0], [-1, 0, 1, 0]]])
+    values = torch.zeros(1, 2, 4 + SLOTS)
+    values[0, 0, 4 + 1] = values[0, 1, 4] = 1
+    mask = matching(features, keys, values).mask[0, 1, 0]
+    return [mask[0].item(), mask[-1].item()]

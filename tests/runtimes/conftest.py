@@ -10,12 +10,13 @@ import torch
 
 from devos.engine.segmenter import Segmenter, load
 from devos.model.checkpoint import save_weights
-from devos.model.config import ModelConfig
+from devos.model.config import Matching, ModelConfig
 from devos.model.devos import DeVOS
 
 TINY = ModelConfig(
     name="devos-tiny", backbone="efficientnet-lite0", width=16, width_s8=16, width_s4=8,
     heads=(2, 4, 4), points=(3, 3, 4), coarse_points=(2, 2, 0), num_slots=3,
+    matching=Matching(kernel=3.0),
 )  # fmt: skip
 
 

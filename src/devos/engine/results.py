@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8, UInt16
 from torch import Tensor
 from torch.nn import functional as F
 
+from devos.engine.confidence import signs
 from devos.frames import Frame, MaskFrame, ObjectScore
 from devos.masks import FullSize, to_full_size
 
@@ -77,7 +78,7 @@ def mask_frame(frame: Frame, answer: Float[Tensor, "rows h4 w4"], ids: Sequence[
     if labels is not None:
         marked, soft = _restore_given(marked, soft, labels, named, ids)
         full = _with_given(full, marked, labels, named, ids)
-    scores = _scores(ids, named if labels is not None else (), answer[1:], full)
+    scores = _scores(ids, named if labels is not None else (), answer, full)
     return MaskFrame(frame.index, frame.time_s, frame.name, marked, scores, soft)
 
 
@@ -109,15 +110,18 @@ def _restore_given(
 
 
 def _scores(
-    ids: Sequence[int], given: Sequence[int], maps: Float[Tensor, "objects h4 w4"], full: FullSize
+    ids: Sequence[int], given: Sequence[int], answer: Float[Tensor, "rows h4 w4"], full: FullSize
 ) -> tuple[ObjectScore, ...]:
     """Presence: the highest mean probability of a 3 x 3 neighbourhood at stride 4; what was given is certain."""
-    peaks = F.avg_pool2d(maps[:, None], 3, stride=1, padding=1, count_include_pad=False).amax((1, 2, 3)).tolist()
+    peaks = F.avg_pool2d(answer[1:, None], 3, stride=1, padding=1, count_include_pad=False).amax((1, 2, 3)).tolist()
     counts = np.bincount(full.winner, minlength=len(ids) + 1)[1:]
     sums = np.bincount(full.winner, weights=full.certainty, minlength=len(ids) + 1)[1:]
+    told = signs(answer, (sums / np.maximum(counts, 1)).tolist())
     scores = []
-    for object_id, peak, count, total in zip(ids, peaks, counts, sums, strict=True):
+    for object_id, peak, count, sign in zip(ids, peaks, counts, told, strict=True):
         presence = float(count > 0) if object_id in given else peak
-        confidence = float(total / count) if count else 0.0
+        confidence = sign.confidence if count else 0.0
+        if object_id in given:
+            confidence = presence
         scores.append(ObjectScore(object_id, round(presence, 4), round(confidence, 4)))
     return tuple(scores)

@@ -197,11 +197,15 @@ def _square(side: int) -> Float[Tensor, "1 p 2"]:
 
 
 class LongTermMatching(nn.Module):
-    """Scaled dot-product attention of the current frame over the memory bank at one stride (supplement 3)."""
+    """Scaled dot-product attention of the current frame over the memory bank at one stride (supplement 3).
 
-    def __init__(self, width: int, slots: int) -> None:
+    `kernel`: a remembered cell is read near the query that it resembles most, with a Gaussian of this deviation in
+    cells, so that what looks alike elsewhere is not taken for it (supplement 5; KMN).
+    """
+
+    def __init__(self, width: int, slots: int, kernel: float | None = None) -> None:
         super().__init__()
-        self.width, self.slots = width, slots
+        self.width, self.slots, self.kernel = width, slots, kernel
         self.norm = LayerNorm2d(width)
         self.query, self.key = _equal_projections(width)
         self.sharpness = nn.Parameter(torch.tensor(0.5))
@@ -221,19 +225,31 @@ class LongTermMatching(nn.Module):
     def attention(self, features: Float[Tensor, "b c h w"],
                   keys: Float[Tensor, "b n c"]) -> Float[Tensor, "b q n"]:  # fmt: skip
         """How much each of the h w queries takes from each remembered cell."""
-        return (self.queries(features) @ keys.transpose(1, 2)).softmax(-1)
+        scores = self.queries(features) @ keys.transpose(1, 2)
+        if self.kernel is not None:
+            scores = scores + _nearness(scores, features.shape[-2], features.shape[-1], self.kernel)
+        return scores.softmax(-1)
 
     def forward(self, features: Float[Tensor, "b c h w"], keys: Float[Tensor, "b n c"],
                 values: Float[Tensor, "b n gv"]) -> Read:  # fmt: skip
         """Read the bank for each cell of the current frame; groups lie side by side in the values' channels."""
         b, _, h, w = features.shape
         per_group = self.width + self.slots
-        if eager_on_cpu(features) and values.shape[-1] == per_group:
+        if self.kernel is None and eager_on_cpu(features) and values.shape[-1] == per_group:
             read = _fused_attention(self.queries(features), keys, values)
         else:
             read = self.attention(features, keys) @ values
         read = read.view(b, h, w, -1, per_group).permute(0, 3, 4, 1, 2).flatten(0, 1)
         return Read(self.project(read[:, : self.width]), read[:, self.width :])
+
+
+def _nearness(scores: Float[Tensor, "b q n"], height: int, width: int, deviation: float) -> Float[Tensor, "b q n"]:
+    """The logarithm of a Gaussian around where each remembered cell is found best; `q` queries, `height` by `width`."""
+    best = scores.detach().argmax(1)
+    down, across = (torch.arange(side, dtype=scores.dtype, device=scores.device) for side in (height, width))
+    rows = (down[:, None] - (best // width)[:, None].to(scores.dtype)).square()
+    columns = (across[:, None] - (best % width)[:, None].to(scores.dtype)).square()
+    return (rows[:, :, None] + columns[:, None]).flatten(1, 2) * (-0.5 / deviation**2)
 
 
 def _fused_attention(queries: Float[Tensor, "b q c"], keys: Float[Tensor, "b n c"],

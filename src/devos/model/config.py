@@ -29,6 +29,9 @@ class Matching:
     """Where ADVA works, finest first."""
     long_term_strides: tuple[int, ...] = LONG_TERM_STRIDES
     """Where the bank is read, finest first; nowhere: no long-term memory."""
+    kernel: float | None = None
+    """How near, in cells of stride 16, to where a remembered cell is found best it is read (supplement 5; KMN, Seong et
+    al. 2020): the deviation of a Gaussian. None: everywhere alike."""
 
     def __post_init__(self) -> None:
         if not self.strides or not set(self.strides) <= set(MATCHING_STRIDES):
@@ -36,6 +39,8 @@ class Matching:
         if not set(self.long_term_strides) <= set(LONG_TERM_STRIDES):
             raise ValueError(f"the bank is read at some of the strides {LONG_TERM_STRIDES}, or at none, "
                              f"got {self.long_term_strides}")  # fmt: skip
+        if self.kernel is not None and self.kernel <= 0:
+            raise ValueError(f"a kernel has a deviation above 0 cells, got {self.kernel}")
         if self.window is not None and (self.window < 1 or self.window % 2 == 0):
             raise ValueError(f"a window has an odd side of at least 1 cell, got {self.window}")
 

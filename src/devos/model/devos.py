@@ -21,6 +21,7 @@ from devos.model.identity import IdentityEncoder, Values
 from devos.model.memory import FINE_STRIDE, Entry, EveryNth, Memory, MemoryPolicy, Previous
 from devos.model.motion import FlowEncoder, Motion
 from devos.model.recognition import recognised, withhold
+from devos.model.staying import keep_near
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class DeVOS(nn.Module):
                 {8: w8, 16: w, 32: w}[stride], w, heads, points, coarse, slots, config.matching
             )
         self.long_term = nn.ModuleDict(
-            {f"s{stride}": LongTermMatching(w, slots) for stride in config.matching.long_term_strides}
+            {f"s{s}": LongTermMatching(w, slots, _kernel(config, s)) for s in config.matching.long_term_strides}
         )
         self.decoder = Decoder(config)
 
@@ -148,6 +149,7 @@ class DeVOS(nn.Module):
                 motion = parts.look(features, memory.previous.features, motion)
             logits = parts.match(features, motion, memory, used, focused)
             probabilities = merge_groups(logits.softmax(1), len(logits) // len(features.s8))
+            probabilities = keep_near(probabilities, memory.previous, memory.entries, motion.to_prev)
             probabilities, memory = _without_lost(probabilities, features, memory)
             if given is not None:
                 probabilities = merge_given(probabilities, given)
@@ -240,6 +242,12 @@ class DeVOS(nn.Module):
         features, probabilities = memory.previous.features, change(memory.previous.probabilities)
         previous = Previous(features, probabilities, self.values(features, probabilities))
         return replace(memory, previous=previous, entries=tuple(entries))
+
+
+def _kernel(config: ModelConfig, stride: int) -> float | None:
+    """The kernel's deviation in cells of a stride."""
+    kernel = config.matching.kernel
+    return None if kernel is None else kernel * FINE_STRIDE / stride
 
 
 def _next(memory: Memory, seen: Previous, pinned: bool, policy: MemoryPolicy, parts: Parts) -> Memory:

@@ -41,10 +41,10 @@ def recognised(
 
 
 def withhold(
-    probabilities: Float[Tensor, "bg slots h4 w4"], slots: Bool[Tensor, "bg slots"]
+    probabilities: Float[Tensor, "bg slots h4 w4"], what: Bool[Tensor, "bg slots"] | Bool[Tensor, "bg slots h4 w4"]
 ) -> Float[Tensor, "bg slots h4 w4"]:
-    """The same with what these slots have given to the background."""
-    hidden = slots[:, :, None, None].clone()
+    """The same with what these slots have, everywhere or in these cells, given to the background."""
+    hidden = (what[:, :, None, None] if what.ndim == 2 else what).clone()
     hidden[:, 0] = False
     kept = probabilities.masked_fill(hidden, 0)
     return torch.cat([kept[:, :1] + (probabilities - kept).sum(1, keepdim=True), kept[:, 1:]], 1)
