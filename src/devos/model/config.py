@@ -87,8 +87,8 @@ class ModelConfig:
 
 
 def devos_t() -> ModelConfig:
-    """For laptops."""
-    return ModelConfig(name="devos-t", backbone="efficientnet-lite0")
+    """For laptops; as released, its bank is read with a kernel."""
+    return ModelConfig(name="devos-t", backbone="efficientnet-lite0", matching=Matching(kernel=8.0))
 
 
 def devos_b() -> ModelConfig:
