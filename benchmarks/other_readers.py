@@ -43,6 +43,8 @@ def write(out: Path) -> None:
     """The film in every format of masks."""
     from fractions import Fraction
 
+    from PIL import Image
+
     from devos.exchange.registry import FORMATS
     from devos.exchange.writers import Shot, VideoInfo
     from devos.frames import Frame, FrameSize, MaskFrame, ObjectScore
@@ -56,6 +58,9 @@ def write(out: Path) -> None:
                 masks = MaskFrame(index, index / 25, f"f{index:03d}", labels_at(index), scores)
                 writer.write(Shot(masks, Frame(index, index / 25, f"f{index:03d}", rgb), {7: "swan"}))
         print(name, FORMATS[name].place)
+    (out / "images").mkdir(exist_ok=True)  # where datumaro looks for the pictures that CVAT's file names
+    for index in range(NUM_FRAMES):
+        Image.new("RGB", (WIDTH, HEIGHT)).save(out / "images" / f"f{index:03d}.jpg")
 
 
 # --- each reader: the folder of exports to the masks that it sees ---
