@@ -4,8 +4,8 @@
     python benchmarks/confidence.py measure ROOT [ROOT ...] --picture docs/confidence.png
 
 `fit` follows made-up clips (videos and photos with look-alikes, cuts and things that leave) and every third frame of
-the training videos. `measure` takes folders in DAVIS's layout, of which fitting
-saw nothing, and the traps. Every object of every frame but the first is a case: right where J is 0.5 or more.
+the training videos. `measure` takes folders in DAVIS's layout, of which fitting saw nothing, and the traps. Every
+object of every frame but the first is a case: right where J is 0.5 or more.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ from devos.engine.segmenter import Segmenter
 from devos.masks import to_full_size
 from devos.training.places import name_places, open_places
 
-VOID, BINS, WORST = 255, 15, 0.1
+VOID, BINS, WORST, LEAST = 255, 15, 0.1, 5
+"""The label of nothing known, bins of the calibration error, the share looked at for what is wrong, and the least cases
+that make a point of the diagram."""
 Clip = tuple[Iterable[np.ndarray], Iterable[np.ndarray]]
 """Pictures and true labels; 255 void."""
 
@@ -53,10 +55,9 @@ class Cases:
 
     def _add(self, answer: Answer, labels: np.ndarray) -> None:
         full = to_full_size(answer.maps, answer.frame.size)
-        counts = np.bincount(full.winner, minlength=len(answer.object_ids) + 1)[1:]
-        sums = np.bincount(full.winner, weights=full.certainty, minlength=len(answer.object_ids) + 1)[1:]
+        counts, means = full.counts_and_means(len(answer.object_ids))
         said, known = answer().labels, labels != VOID
-        told = signs(answer.maps, (sums / np.maximum(counts, 1)).tolist())
+        told = signs(answer.maps, means.tolist())
         for object_id, count, sign in zip(answer.object_ids, counts, told, strict=True):
             if count:
                 true, claimed = (labels == object_id) & known, (said == object_id) & known
@@ -123,11 +124,16 @@ def fit(sets: list[Cases], rounds: int = 60) -> np.ndarray:
     return weights
 
 
-def calibration_error(said: np.ndarray, right: np.ndarray) -> float:
-    """Expected calibration error over bins of equal width."""
+def binned(said: np.ndarray, right: np.ndarray) -> list[tuple[int, float, float]]:
+    """Of each bin of equal width that has cases: how many, what was said on the mean, and the share that is right."""
     place = np.minimum((said * BINS).astype(int), BINS - 1)
-    return float(sum((place == b).mean() * abs(said[place == b].mean() - right[place == b].mean())
-                     for b in np.unique(place)))  # fmt: skip
+    inside = [place == one for one in np.unique(place)]
+    return [(int(one.sum()), float(said[one].mean()), float(right[one].mean())) for one in inside]
+
+
+def calibration_error(said: np.ndarray, right: np.ndarray) -> float:
+    """Expected calibration error."""
+    return sum(count * abs(mean - share) for count, mean, share in binned(said, right)) / len(said)
 
 
 def report(name: str, cases: Cases, axes: plt.Axes) -> None:
@@ -141,10 +147,8 @@ def report(name: str, cases: Cases, axes: plt.Axes) -> None:
           f"{found[1]} of {count} |")  # fmt: skip
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=1)
     for said, label, colour in ((before, "mean probability", "tab:orange"), (after, "confidence", "tab:blue")):
-        place = np.minimum((said * BINS).astype(int), BINS - 1)
-        bins = [b for b in np.unique(place) if (place == b).sum() >= 5]
-        axes.plot([said[place == b].mean() for b in bins], [right[place == b].mean() for b in bins], "o-",
-                  color=colour, label=label, markersize=4)  # fmt: skip
+        points = [(mean, share) for count, mean, share in binned(said, right) if count >= LEAST]
+        axes.plot(*zip(*points, strict=True), "o-", color=colour, label=label, markersize=4)
     axes.set(title=name, xlabel="said", ylabel="right (J of 0.5 or more)", xlim=(0, 1), ylim=(0, 1))
     axes.legend(loc="upper left")
 

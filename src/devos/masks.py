@@ -9,7 +9,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float, Float32, Int32, Int64, UInt8, UInt16
+from jaxtyping import Float, Float32, Float64, Int32, Int64, UInt8, UInt16
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -62,6 +62,14 @@ class FullSize:
     certainty: Float32[np.ndarray, " won"]
     """The winner's probability."""
     probabilities: Float[Tensor, "objects h w"] | None
+
+    def counts_and_means(
+        self, num_objects: int
+    ) -> tuple[Int64[np.ndarray, " objects"], Float64[np.ndarray, " objects"]]:
+        """How many pixels each object has, and the mean of their certainty; 0 where it has none."""
+        counts = np.bincount(self.winner, minlength=num_objects + 1)[1:]
+        totals = np.bincount(self.winner, weights=self.certainty, minlength=num_objects + 1)[1:]
+        return counts, totals / np.maximum(counts, 1)
 
 
 def to_full_size(answer: Float[Tensor, "rows h4 w4"], size: FrameSize, keep_probabilities: bool = False) -> FullSize:

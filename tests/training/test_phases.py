@@ -11,11 +11,12 @@ from devos.data.catalog import find_videos
 from devos.data.sources import unchecked
 from devos.errors import OptionError, OutputError, WeightsError
 from devos.model.checkpoint import load_weights, read_weights, save_weights
+from devos.model.config import Matching
 from devos.training.distributed import ALONE
 from devos.training.phases import Job, plan
 from devos.training.recipes.book import RECIPES
 from devos.training.recipes.recipe import Phase
-from devos.training.run import Run, prepare
+from devos.training.run import Run, prepare, starting_network
 
 pytestmark = pytest.mark.usefixtures("small_backbone")
 
@@ -118,6 +119,13 @@ def test_a_job_starts_from_what_its_recipe_says(tmp_path, weights):
         init("finetune", "devos-b")
     with pytest.raises(OptionError, match="main-2-mose goes on from the weights of main-1-mose; give them with --init"):
         init("main-2-mose")
+
+
+def test_weights_without_a_kernel_are_trained_on_with_the_recipes(config, start):
+    model = replace(config.model, matching=Matching(kernel=3.0))
+    network = starting_network(replace(config, model=model), start)
+    assert network.config == model and network.long_term["s32"].kernel == 1.5
+    assert torch.equal(network.long_term["s32"].key.weight, load_weights(start)[0].long_term["s32"].key.weight)
 
 
 def test_a_folder_of_another_run_is_not_mixed_with_phases(tmp_path):

@@ -25,17 +25,6 @@ def jitter_light(images: UInt8[np.ndarray, "t h w 3"], rng: np.random.Generator)
     return out
 
 
-def recolour(images: UInt8[np.ndarray, "t h w 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "t h w 3"]:
-    """Every hue of the clip turned by one angle: what it showed is still one thing, but no longer one seen before."""
-    turn = int(rng.integers(15, 166))
-    out = np.empty_like(images)
-    for t, image in enumerate(images):
-        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-        hsv[..., 0] = (hsv[..., 0].astype(np.int32) + turn) % 180
-        out[t] = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
-    return out
-
-
 def move_light(images: UInt8[np.ndarray, "t h w 3"], rng: np.random.Generator) -> UInt8[np.ndarray, "t h w 3"]:
     """Shadows or highlights with soft or hard edges move over the scene, and it becomes lighter or darker."""
     height, width = images.shape[1:3]

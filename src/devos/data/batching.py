@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from devos.data.augment import degrade, jitter_light, move_light, recolour
+from devos.data.augment import degrade, jitter_light, move_light
 from devos.data.catalog import VideoInfo
 from devos.data.clips import VOID, Clip, Footage
 from devos.data.footage import estimate_flow, shoot
@@ -127,8 +127,6 @@ class ClipsConfig:
     seed: int = 0
     zoom: tuple[float, float] = (1.0, 2.2)
     """Bounds of how much a video is enlarged; 1 fits its short side to the clip."""
-    recolour: float = 0.0
-    """Chance that all hues of a clip are turned, so that few videos are not learnt by heart."""
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
 
     def progress(self, batch: int) -> float:
@@ -189,15 +187,8 @@ class Batches(Dataset[Batch]):
             footage = add_lure(footage, self._shoot(stage, source, draw.video, max_gap, rng, _WHOLE), rng)
         if draw.cut_to is not None:
             footage = cut_away(footage, self._shoot(stage, source, draw.cut_to, max_gap, rng), rng)
-        images = self._in_other_light(footage.images, rng)
+        images = degrade(jitter_light(footage.images, rng), rng)
         return Clip(images, footage.labels, *estimate_flow(images), footage.source)
-
-    def _in_other_light(
-        self, images: UInt8[np.ndarray, "t h w 3"], rng: np.random.Generator
-    ) -> UInt8[np.ndarray, "t h w 3"]:
-        if self._config.recolour and rng.random() < self._config.recolour:
-            images = recolour(images, rng)
-        return degrade(jitter_light(images, rng), rng)
 
     def _draw(self, index: int, place: int) -> tuple[Draw, np.random.Generator]:
         """That, and the random state for all the rest of the clip."""
@@ -230,7 +221,7 @@ class Batches(Dataset[Batch]):
         images = scene.footage.images
         if rng.random() < config.light:
             images = move_light(images, rng)
-        images = self._in_other_light(images, rng)
+        images = degrade(jitter_light(images, rng), rng)
         to_prev, to_curr = scene.flow or estimate_flow(images)
         return Clip(images, scene.footage.labels, to_prev, to_curr, scene.footage.source)
 

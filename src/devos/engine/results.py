@@ -77,18 +77,15 @@ def mask_frame(frame: Frame, answer: Float[Tensor, "rows h4 w4"], ids: Sequence[
     soft = None if full.probabilities is None else full.probabilities.half().numpy()
     if labels is not None:
         marked, soft = _restore_given(marked, soft, labels, named, ids)
-        full = _with_given(full, marked, labels, named, ids)
+        full = _with_given(full, marked, ids)
     scores = _scores(ids, named if labels is not None else (), answer, full)
     return MaskFrame(frame.index, frame.time_s, frame.name, marked, scores, soft)
 
 
-def _with_given(
-    full: FullSize, marked: UInt16[np.ndarray, "h w"], labels: Labels, named: Sequence[int], ids: Sequence[int]
-) -> FullSize:
-    """The same on a frame where masks were given: what was named is certain."""
+def _with_given(full: FullSize, marked: UInt16[np.ndarray, "h w"], ids: Sequence[int]) -> FullSize:
+    """The same on a frame where masks were given. How certain what was named is, is not asked: it is known."""
     certainty = np.zeros(marked.shape, np.float32)
     certainty.ravel()[full.pixels] = full.certainty
-    certainty[(labels > 0) | np.isin(marked, named)] = 1
     place = np.zeros(max(ids) + 1, np.int64)
     place[list(ids)] = np.arange(1, len(ids) + 1)
     pixels = np.flatnonzero(marked)
@@ -114,14 +111,11 @@ def _scores(
 ) -> tuple[ObjectScore, ...]:
     """Presence: the highest mean probability of a 3 x 3 neighbourhood at stride 4; what was given is certain."""
     peaks = F.avg_pool2d(answer[1:, None], 3, stride=1, padding=1, count_include_pad=False).amax((1, 2, 3)).tolist()
-    counts = np.bincount(full.winner, minlength=len(ids) + 1)[1:]
-    sums = np.bincount(full.winner, weights=full.certainty, minlength=len(ids) + 1)[1:]
-    told = signs(answer, (sums / np.maximum(counts, 1)).tolist())
+    counts, means = full.counts_and_means(len(ids))
     scores = []
-    for object_id, peak, count, sign in zip(ids, peaks, counts, told, strict=True):
-        presence = float(count > 0) if object_id in given else peak
-        confidence = sign.confidence if count else 0.0
+    for object_id, peak, count, sign in zip(ids, peaks, counts, signs(answer, means.tolist()), strict=True):
+        presence, confidence = peak, sign.confidence if count else 0.0
         if object_id in given:
-            confidence = presence
+            presence = confidence = float(count > 0)
         scores.append(ObjectScore(object_id, round(presence, 4), round(confidence, 4)))
     return tuple(scores)

@@ -85,14 +85,16 @@ def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
-def load_weights(path: Path, expected: str | None = None) -> tuple[DeVOS, Weights]:
-    """The network of a weights file, in evaluation mode. `expected`: the model's name, if it matters."""
+def load_weights(path: Path, expected: str | None = None, config: ModelConfig | None = None) -> tuple[DeVOS, Weights]:
+    """The network of a weights file, in evaluation mode. `expected`: the model's name, if it matters. `config`: what to
+    build in place of the file's own network, of the same weights.
+    """
     weights = read_weights(path)
     if expected is not None and weights.config.name != expected:
         raise WeightsError(f"{path} holds {weights.config.name}, but {expected} was asked for; "
                            f"use --model {weights.config.name} or another file")  # fmt: skip
     with weights_to_come():
-        model = DeVOS(weights.config)
+        model = DeVOS(config or weights.config)
     try:
         # The network takes over what was read, unless it has whole numbers too: all that was read is floats.
         model.load_state_dict(weights.tensors, assign=all(t.is_floating_point() for t in model.state_dict().values()))

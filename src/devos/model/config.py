@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Backbone = Literal["efficientnet-lite0", "resnet50", "swin"]
@@ -80,6 +80,11 @@ class ModelConfig:
             raise ValueError("there is no stride coarser than 32 to sample from")
         if self.num_slots < 1:
             raise ValueError(f"num_slots must be at least 1, got {self.num_slots}")
+
+    @property
+    def without_kernel(self) -> ModelConfig:
+        """The same with a bank that is read everywhere alike; its weights are the same."""
+        return replace(self, matching=replace(self.matching, kernel=None))
 
     def width_at(self, stride: int) -> int:
         """Channels at a stride."""

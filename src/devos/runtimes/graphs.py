@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import replace
 from typing import Any, cast
 
 import torch
@@ -49,7 +48,7 @@ FOCUSED = INPUTS["refine"][: INPUTS["refine"].index("values_s8")]
 
 def refusal(config: ModelConfig) -> str | None:
     """Why a network cannot be made into graphs; None if it can."""
-    if replace(config.matching, kernel=None) != Matching():
+    if config.without_kernel.matching != Matching():
         return "parts of its matching are taken away or changed, as for an ablation"
     if config.backbone == "swin":
         return "its Swin backbone cannot be written for frames of any size"

@@ -6,7 +6,7 @@ import ctypes
 import platform
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,7 +15,6 @@ from devos.data.batching import Batches
 from devos.data.sources import Sources
 from devos.errors import OutputError, WeightsError
 from devos.model.checkpoint import load_weights, read_weights
-from devos.model.config import ModelConfig
 from devos.model.devos import DeVOS
 from devos.model.pretrained import load_pretrained_backbone
 from devos.training.checkpoints import CHECKPOINT_FILE, load_checkpoint, seed_everything
@@ -110,8 +109,7 @@ def starting_network(config: TrainConfig, init: Path | None, resumes: bool = Fal
     torch.manual_seed(config.clips.seed)
     if init is not None:
         check_weights(init, config)
-        model = DeVOS(config.model)
-        model.load_state_dict(load_weights(init)[0].state_dict())
+        model, _ = load_weights(init, config=config.model)
         return model.train()
     model = DeVOS(config.model)
     if not resumes:
@@ -122,10 +120,6 @@ def starting_network(config: TrainConfig, init: Path | None, resumes: bool = Fal
 def check_weights(init: Path, config: TrainConfig) -> None:
     """WeightsError if these are no weights of the network that is to be trained; a kernel needs none."""
     weights = read_weights(init)
-    if _without_kernel(weights.config) != _without_kernel(config.model):
+    if weights.config.without_kernel != config.model.without_kernel:
         raise WeightsError(f"{init} holds {weights.config.name}, but the recipe trains {config.model.name} with its "
                            "own sizes; give weights of that model, or another --model")  # fmt: skip
-
-
-def _without_kernel(model: ModelConfig) -> ModelConfig:
-    return replace(model, matching=replace(model.matching, kernel=None))
