@@ -14,22 +14,28 @@ from typing import Any, NamedTuple
 import numpy as np
 from samples import (
     DEEP,
+    archives,
     bomb_zip,
     brush,
     checkpoint,
+    click_head,
     coco,
+    curve,
     cvat,
     exported,
     film,
     labelme,
     lying_png,
     lying_video,
+    meta,
     packed,
     png,
     project,
     renamed,
     safetensors,
+    scores,
     state,
+    trained,
     unpacked,
     video,
     weights,
@@ -154,6 +160,79 @@ def read_message(path: Path) -> None:
         drawn(np.zeros((48, 64), bool), edit)
 
 
+def read_report(path: Path) -> None:
+    """What `devos figure table --scores FILE` does."""
+    from devos.evaluation.figures.published import Benchmark, read_scores, score_table
+
+    score_table(Benchmark.DAVIS2017, [read_scores(path)])
+
+
+def read_curve(path: Path) -> None:
+    from devos.experiments.curve import Record
+
+    record = Record(path, {}, {})
+    record.use({})
+
+
+def read_trained(path: Path) -> None:
+    """A run that an ablation finds finished, and its table."""
+    from devos.experiments.ablations import DIFFERENCE, ROWS
+    from devos.experiments.results import read_results, table
+
+    home = path.parent / "full" / "seed0"
+    home.mkdir(parents=True)
+    path.replace(home / path.name)
+    table(read_results(path.parent), ROWS, DIFFERENCE)
+
+
+def read_meta(path: Path) -> None:
+    """All three that read a meta.json: scores, submissions and training."""
+    from devos.data.sources import Place, open_source
+    from devos.evaluation.rules.meta import categories
+    from devos.evaluation.rules.meta import read_meta as read
+    from devos.evaluation.submission.rules import Dataset, read_benchmark
+
+    root = path.parent
+    for number in range(4):
+        for home, mode in (("JPEGImages", "RGB"), ("Annotations", "L")):
+            picture = root / home / "a" / f"{number:05d}.png"
+            picture.parent.mkdir(parents=True, exist_ok=True)
+            picture.write_bytes(png(64, 48, mode))
+    doings: list[Callable[[], Any]] = [
+        lambda: categories(read(path)), lambda: read_benchmark(Dataset.YOUTUBE, root),
+        lambda: open_source("videos", [Place("youtube-vos", root)]),
+    ]  # fmt: skip
+    _all(doings)
+
+
+def read_clicks(path: Path) -> None:
+    from devos.engine.click_models import load_marker
+
+    load_marker(path, device="cpu")
+
+
+def read_archives(path: Path) -> None:
+    from devos.data.packing.shards import unpacked as unpacked_archives
+
+    for name, content in unpacked(path.read_bytes()).items():
+        file = path.parent / "data" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
+    unpacked_archives(path.parent / "data")
+
+
+def _all(doings: Sequence[Callable[[], Any]]) -> None:
+    """One after the other, whatever the one before refused; the last refusal."""
+    refused: DevosError | None = None
+    for do in doings:
+        try:
+            do()
+        except DevosError as error:
+            refused = error
+    if refused:
+        raise refused
+
+
 @cache
 def _segmenter() -> Any:
     import devos
@@ -184,14 +263,7 @@ def read_project(path: Path) -> None:
         lambda: drained(opened().correct({6: mask}, objects=[1])), lambda: opened().remove([1], 7),
         lambda: opened().undo(),
     ]  # fmt: skip
-    refused: DevosError | None = None
-    for do in doings:
-        try:
-            do()
-        except DevosError as error:
-            refused = error
-    if refused:
-        raise refused
+    _all(doings)
 
 
 class Door(NamedTuple):
@@ -259,6 +331,22 @@ DOORS: dict[str, Door] = {
         lambda: b"video,masks,name\na.mp4,a.png,../../stray\n", lambda: b"video," * 10**5,
     ]),
     "message": Door("message.json", read_message, brush, [lambda: DEEP, lambda: b"null"], "json"),
+    "report": Door("scores.json", read_report, scores, [
+        lambda: b"", lambda: DEEP, lambda: b"[]", lambda: b'{"protocol": "davis2017", "sequences": {}}',
+    ], "json"),
+    "curve": Door("curve.json", read_curve, curve, [lambda: b"", lambda: DEEP, lambda: b"[]"], "json"),
+    "trained": Door("result.json", read_trained, trained, [lambda: b"", lambda: DEEP, lambda: b"[]"], "json"),
+    "meta": Door("meta.json", read_meta, meta, [
+        lambda: b"", lambda: DEEP, lambda: b"[]", lambda: b'{"videos": 5}', lambda: b'{"videos": {"../../stray": {}}}',
+    ], "json"),
+    "clicks": Door("clicks.safetensors", read_clicks, click_head, [
+        lambda: b"", lambda: struct.pack("<Q", 2**63), lambda: safetensors({"__metadata__": {"devos": "[" * 90_000}}),
+        lambda: safetensors({"__metadata__": {"devos": "5"}}), lambda: safetensors(DEEP),
+    ]),
+    "archives": Door("data.zip", read_archives, archives, [
+        lambda: packed({**unpacked(archives()), "manifest.json": DEEP}),
+        lambda: packed({**unpacked(archives()), "manifest.json": b"[]"}),
+    ], "folder"),
     "project": Door("project.zip", read_project, project, [
         lambda: packed({**unpacked(project()), "out/project/project.json": DEEP}),
         lambda: packed({**unpacked(project()), "out/project/history/head.json": b'{"steps": 1000000000}'}),

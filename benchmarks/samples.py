@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import io
 import json
 import struct
@@ -164,6 +165,59 @@ def exported(side: int = 64) -> bytes:
                     "segmentation": [[4, 6, 20, 6, 20, 26]] if i % 2 else {"counts": [5, 3067], "size": [48, 64]}}
                    for i in range(6)]  # fmt: skip
     return json.dumps({"images": images, "annotations": annotations, "categories": []}).encode()
+
+
+def scores() -> bytes:
+    """As `devos evaluate --json` prints them."""
+    quality = {"J": {"mean": 0.8, "recall": 1.0}, "F": {"mean": 0.7}}
+    sequences = {name: {"objects": {"1": quality, "2": quality}} for name in ("blackswan", "camel")}
+    return json.dumps({"protocol": "davis2017", "sequences": sequences}).encode()
+
+
+def curve() -> bytes:
+    """What `devos figure curve` has scored so far."""
+    jf = {"j": 0.8, "f": 0.7, "jf": 0.75}
+    return json.dumps({"format": 1, "settings": {}, "roots": {}, "scores": {
+        "0" * 64: {"dev": {**jf, "sequences": {"camel": 0.7}}}}}).encode()  # fmt: skip
+
+
+def trained() -> bytes:
+    """A finished run of an ablation."""
+    from devos.experiments.results import Budget, Result
+
+    budget = Budget(**{field.name: 1 for field in dataclasses.fields(Budget)})
+    scores = {"dev": {"j": 0.5, "f": 0.5, "jf": 0.5}}
+    known = {"variant": "full", "seed": 0, "budget": budget, "scores": scores, "minutes": 1.0}
+    rest = {field.name: 0.5 for field in dataclasses.fields(Result) if field.name not in known}
+    return json.dumps(dataclasses.asdict(Result(**known, **rest))).encode()
+
+
+def meta() -> bytes:
+    """The meta.json of a benchmark, of YouTube-VOS's kind."""
+    objects = {
+        "1": {"category": "dog", "frames": ["00000", "00001"]},
+        "2": {"category": "cat", "frames": ["00001"], "frame_range": {"start": 0, "end": 3, "frame_nums": 4}},
+    }
+    return json.dumps({"videos": {"a": {"objects": objects, "length": 4}}}).encode()
+
+
+def click_head() -> bytes:
+    from devos.engine.click_models import shipped_head
+
+    return shipped_head().read_bytes()
+
+
+def archives() -> bytes:
+    """A folder of training data as `devos data build` packs it."""
+    from devos.data.packing.shards import MANIFEST, Member, manifest_of, write_shards
+
+    with TemporaryDirectory() as home:
+        mask = Path(home) / "mask.png"
+        (Path(home) / "out").mkdir()
+        mask.write_bytes(png(64, 48))
+        shards = write_shards([Member("static/own/masks/0.png", mask)], Path(home) / "out", 1 << 20)
+        files = {shard.file: (Path(home) / "out" / shard.file).read_bytes() for shard in shards}
+        return packed({**files, MANIFEST: json.dumps(manifest_of(shards, {"videos": 0})).encode()})
 
 
 def brush() -> bytes:

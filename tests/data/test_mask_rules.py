@@ -33,6 +33,13 @@ def soft(value: int = 255) -> np.ndarray:
     return np.round(cv2.GaussianBlur(hard().astype(np.float32) / 255, (5, 5), 0) * value).astype(np.uint8)
 
 
+def blurred() -> np.ndarray:
+    """So soft that no pixel is the object for certain."""
+    wide = np.zeros((120, 160), np.float32)
+    wide[40:80, 60:100] = 255
+    return cv2.resize(np.round(cv2.GaussianBlur(wide, (0, 0), 12)).astype(np.uint8), SIZE[::-1])
+
+
 def palette(labels: np.ndarray) -> Image.Image:
     image = Image.fromarray(labels)
     image.putpalette([channel for i in range(256) for channel in (i, i // 2, 255 * (i > 0) - i // 3)])
@@ -42,6 +49,7 @@ def palette(labels: np.ndarray) -> Image.Image:
 SOFT_MASKS = {
     "grey": lambda: Image.fromarray(soft()), "palette": lambda: palette(soft(200)),
     "16 bits": lambda: Image.fromarray(soft().astype(np.uint16) * 257), "dim": lambda: Image.fromarray(soft(80)),
+    "blurred": lambda: Image.fromarray(blurred()),
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import devos
 from devos.data.catalog import find_masks
 from devos.evaluation import benchmark, cache
 from devos.evaluation.benchmark import Scores, evaluate
@@ -152,6 +153,12 @@ def test_another_protocol_or_other_knowledge_is_measured_again(folder, measured)
         del measured[:]
         assert score(folder, protocol=protocol, meta=meta) == score(folder, protocol=protocol, meta=meta, kept=False)
         assert len(measured) == 2 * 4, (protocol, meta)
+
+
+def test_how_masks_are_read_belongs_to_the_arithmetic():
+    home = Path(devos.__file__).parent
+    hashed = {path.relative_to(home).as_posix() for pattern in cache._ARITHMETIC for path in home.glob(pattern)}
+    assert {"io/mask_checks.py", "io/mask_edges.py", "io/mask_pictures.py", "data/catalog.py"} < hashed
 
 
 def test_other_arithmetic_is_measured_again(folder, measured, monkeypatch):

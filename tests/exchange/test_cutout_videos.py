@@ -70,7 +70,9 @@ def test_a_video_has_every_frame_at_its_time_with_its_alpha(tmp_path, kind, size
         assert np.abs(rgba[12:28, 24:34, :3] - (200, 60, 40)).max() < 12
 
 
-def test_av1_is_an_animation_with_alpha_and_its_times(tmp_path):
+@pytest.mark.parametrize("num_held", [200, 2, 3])
+def test_av1_is_an_animation_with_alpha_and_its_times(tmp_path, monkeypatch, num_held):
+    monkeypatch.setattr("devos.exchange.av1._PART", num_held)  # in one part, in two
     with FORMATS["av1"].open(tmp_path / "a.avif", VideoInfo("a", FrameSize(48, 64), 4, Fraction(25))) as video:
         for shot in film():
             video.write(shot)

@@ -21,8 +21,6 @@ from devos.errors import MaskError, SoftEdgesError
 from devos.frames import FrameSize
 
 _LEAST_FRAMES = 2
-_FORMAT = 2
-"""Of what is kept of photos. Raise it when what is found, or how, changes."""
 
 _Trouble = tuple[Kind, str]
 
@@ -86,7 +84,7 @@ def check_photos(
     """The photos that can be trained on, and what was found in all of them. The arguments are `check_videos`'s."""
     kept = None if cache is None else FactCache(cache)
     paths = [path for photo in photos for path in (photo.image, photo.mask)]
-    key = "" if kept is None else fingerprint(["photos", _FORMAT, thorough], paths)
+    key = "" if kept is None else fingerprint(["photos", thorough], paths)
     troubles = _unpack(kept.find(key), len(photos)) if kept is not None else None
     if troubles is None:
         troubles = in_processes(partial(_find_troubles, thorough=thorough), photos, workers)

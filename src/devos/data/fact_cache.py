@@ -1,7 +1,8 @@
 """A folder in which it is kept what was read from a data set's files, so that they are read once, not at every start.
 
 Facts are found by a hash of where the files are and of the name, the size and the time of change, in nanoseconds, of
-each: once a file is touched, added or gone, another hash is looked for, so that nothing that is found is ever stale.
+each, and of the source that reads them: once a file is touched, added or gone, or the rules are others, another hash is
+looked for, so that nothing that is found is ever stale.
 The folder may be removed at any time.
 """
 
@@ -15,8 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from devos.user_cache import user_cache
+from devos.user_cache import source_hash, user_cache
 from devos.whole_files import keep_text
+
+_READING = ("data/*.py", "io/mask_*.py", "io/pictures.py")
+"""What facts are found by."""
 
 
 def default_cache() -> Path:
@@ -47,7 +51,7 @@ class FactCache:
 
 def fingerprint(how: list[Any], paths: Iterable[Path | None]) -> str:
     """The key of what is read from these files as they are now; `how` says in which manner it is read."""
-    digest = hashlib.sha256(json.dumps(how).encode())
+    digest = hashlib.sha256(json.dumps([*how, source_hash(*_READING)]).encode())
     for path in paths:
         stamp = None
         if path is not None:

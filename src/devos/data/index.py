@@ -20,9 +20,6 @@ from devos.data.findings import Kind
 from devos.data.scanning import VideoFacts, scan_video
 from devos.errors import InputError, MaskError
 
-_FORMAT = 2
-"""Of what is kept. Raise it when what is noted, or how it is found, changes."""
-
 _Thing = TypeVar("_Thing")
 _Fact = TypeVar("_Fact")
 
@@ -106,7 +103,7 @@ def index_videos(
 ) -> tuple[TrainingVideo, ...]:
     """What is known of each video: from the folder `cache`, or else by reading it, in that many processes."""
     kept = None if cache is None else FactCache(cache)
-    how = ["video", _FORMAT, thorough]
+    how = ["video", thorough]
     keys = ["" if kept is None else fingerprint(how, (*video.frames, *video.masks)) for video in videos]
     known = [None if kept is None else _unpack(kept.find(key)) for key in keys]
     todo = [i for i, facts in enumerate(known) if facts is None]

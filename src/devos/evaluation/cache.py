@@ -1,13 +1,12 @@
 """Scores that are kept, so that a folder of masks is not scored again while nothing about it has changed.
 
 A score is found by a hash of all that it depends on: the protocol, what is known of the sequence, the names of its
-frames, the bytes of every true and predicted mask that is read, and the source of the arithmetic itself. There is no
-date and no path in it, and nothing that could grow old: whatever changes, another score is looked for.
+frames, the bytes of every true and predicted mask that is read, and the source of what reads and measures them. There
+is no date and no path in it, and nothing that could grow old: whatever changes, another score is looked for.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -21,13 +20,15 @@ from devos.evaluation.measures.metrics import Statistics
 from devos.evaluation.rules.meta import Meta
 from devos.evaluation.rules.protocols import Protocol
 from devos.evaluation.rules.quality import ObjectQuality, SequenceScore
-from devos.user_cache import user_cache
+from devos.user_cache import source_hash, user_cache
 from devos.whole_files import keep_text
 
 FORMAT = 1
 """Of the files. Raise it when what they hold changes."""
 
-_ARITHMETIC = ("measures/*.py", "rules/*.py", "scoring.py", "cache.py")
+_ARITHMETIC = ("evaluation/measures/*.py", "evaluation/rules/*.py", "evaluation/scoring.py", "evaluation/cache.py",
+               "io/mask_*.py", "data/catalog.py")  # fmt: skip
+"""What makes a score of two files, reading them included: which masks are refused, and what their values mean."""
 
 
 def default_folder() -> Path:
@@ -118,16 +119,8 @@ def _names(names: frozenset[str] | None) -> list[str] | None:
     return None if names is None else sorted(names)
 
 
-@functools.cache
 def _arithmetic() -> str:
-    """The hash of the source that scores are computed with, so that no change to it can be forgotten."""
-    digest = hashlib.sha256()
-    for pattern in _ARITHMETIC:
-        paths = sorted(Path(__file__).parent.glob(pattern))
-        assert paths, f"no source at {pattern}: scores could not be told from those of another version"
-        for path in paths:
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
+    return source_hash(*_ARITHMETIC)
 
 
 def _checksum(packed: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@
 Neither mp4 nor WebM has AV1 with alpha, and FFmpeg's own writer of AVIF takes alpha only from an encoder of grey, which
 the SVT-AV1 in PyAV is not; so the libavif within Pillow writes it, picture by picture (Pillow's `save` wants all at
 once, so its encoder is used directly). Times are whole thousandths of a second; there is no sound. libavif holds what
-it has encoded until the end: a few kilobytes for each frame.
+it has encoded until the end, so it is given some hundred frames at a time, and `avif_parts` puts them together.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from devos.errors import OptionError
+from devos.exchange.avif_parts import Parts, tables_of
 from devos.exchange.cutouts import rgba_of
 from devos.exchange.writers import Shot, VideoInfo, Writer
 from devos.frames import FrameSize
 from devos.whole_files import output_error, replacing
 
 _QUALITY, _SPEED, _THREADS = 85, 8, 2
+_PART = 200
+"""Frames that libavif holds at most; each part begins with a whole picture."""
 
 
 class Av1Writer(Writer):
@@ -29,14 +32,21 @@ class Av1Writer(Writer):
 
     def __init__(self, path: Path, video: VideoInfo) -> None:
         super().__init__(path, video)
-        self._encoder = _encoder(video)
+        self._encoder, self._num_encoded = _encoder(video), 0
+        self._parts: Parts | None = None
         self._held: tuple[bytes, float] | None = None
         self._first_s, self._told_ms = 0.0, 0
 
     @classmethod
     def check(cls) -> None:
-        """OptionError without libavif."""
-        _encoder(VideoInfo("", FrameSize(16, 16), 1, Fraction(1)))
+        """OptionError without libavif, or with one whose animations are not understood."""
+        encoder = _encoder(VideoInfo("", FrameSize(16, 16), 1, Fraction(1)))
+        encoder.add(bytes(4 * 16 * 16), 1, (16, 16), "RGBA", False)
+        encoder.add(bytes(4 * 16 * 16), 1, (16, 16), "RGBA", False)
+        try:
+            tables_of(encoder.finish())
+        except ValueError as error:
+            raise _unsuited(error) from error
 
     def write(self, shot: Shot) -> None:
         """Encode the frame before."""
@@ -44,6 +54,8 @@ class Av1Writer(Writer):
         if self._held is None:
             self._first_s = time_s
         else:
+            if self._num_encoded == _PART:
+                self._end_part()
             self._encode(time_s)
         self._held = rgba_of(shot).tobytes(), time_s
 
@@ -56,6 +68,13 @@ class Av1Writer(Writer):
             self._encoder.add(self._held[0], duration_ms, (width, height), "RGBA", False)
         except (OSError, ValueError, RuntimeError) as error:
             raise output_error(self.path, OSError(0, str(error))) from error
+        self._num_encoded += 1
+
+    def _end_part(self) -> None:
+        """Hand on what libavif holds, and begin anew: with two frames at least, for of one it makes no animation."""
+        self._parts = self._parts or Parts(self.path.parent)
+        self._parts.add(self._encoder.finish())
+        self._encoder, self._num_encoded = _encoder(self.video), 0
 
     def close(self) -> None:
         """Write the file; without a frame there is none."""
@@ -64,8 +83,17 @@ class Av1Writer(Writer):
             return
         self._encode(self._held[1] + float(1 / self.video.fps))
         content = self._encoder.finish()
+        if self._parts is not None:
+            self._parts.add(content)
+            self._parts.write(self.path)
+            return
         with replacing(self.path) as temporary:
             temporary.write_bytes(content)
+
+    def discard(self) -> None:
+        """Nothing has its name yet."""
+        if self._parts is not None:
+            self._parts.close()
 
 
 def _encoder(video: VideoInfo) -> Any:
@@ -77,5 +105,9 @@ def _encoder(video: VideoInfo) -> Any:
             None,
         )  # fmt: skip
     except (ImportError, AttributeError, TypeError, ValueError) as error:
-        raise OptionError(f"the format av1 needs a Pillow with libavif, 11.3 to 12 ({error}); install one, or choose "
-                          "another format") from error  # fmt: skip
+        raise _unsuited(error) from error
+
+
+def _unsuited(error: Exception) -> OptionError:
+    return OptionError(f"the format av1 needs a Pillow with libavif, 11.3 to 12 ({error}); install one, or choose "
+                       "another format")  # fmt: skip

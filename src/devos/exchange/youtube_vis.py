@@ -25,7 +25,7 @@ class YouTubeVisWriter(Writer):
     def __init__(self, path: Path, video: VideoInfo) -> None:
         super().__init__(path, video)
         self._names = Spool(path.parent)
-        self._pieces = {key: ByObject(path.parent) for key in _KEYS}
+        self._pieces = ByObject(path.parent)
         self._scores: dict[int, tuple[float, int]] = {}
 
     def write(self, shot: Shot) -> None:
@@ -33,9 +33,8 @@ class YouTubeVisWriter(Writer):
         place = self._names.add(json.dumps(f"{self.video.name}/{shot.masks.name}{self.video.suffix}"))
         for one in shot.objects:
             rle = {"size": list(one.size), "counts": run_lengths(one.mask.ravel(order="F"))}
-            values = {"segmentations": rle, "bboxes": list(one.box), "areas": one.region.area}
-            for key, value in values.items():
-                self._pieces[key].add(one.object_id, place, json.dumps(value))
+            values = rle, list(one.box), one.region.area  # as in _KEYS, a line each
+            self._pieces.add(one.object_id, place, "\n".join(json.dumps(value) for value in values))
             total, count = self._scores.get(one.object_id, (0.0, 0))
             self._scores[one.object_id] = total + one.confidence, count + 1
 
@@ -47,14 +46,14 @@ class YouTubeVisWriter(Writer):
             file.write('{"videos": [' + json.dumps(video)[:-1] + ', "file_names": [')
             _write_joined(file, (name.decode() for name in self._names))
             file.write(']}], "annotations": [')
-            for number, object_id in enumerate(self._pieces["areas"].ids):
+            for number, object_id in enumerate(self._pieces.ids):
                 total, count = self._scores[object_id]
                 head = {"id": object_id, "video_id": 1, "category_id": 1, "iscrowd": 0, "width": width,
                         "height": height, "score": round(total / count, 4)}  # fmt: skip
                 file.write((",\n" if number else "\n") + json.dumps(head)[:-1])
-                for key in _KEYS:
+                for line, key in enumerate(_KEYS):
                     file.write(f', "{key}": [')
-                    _write_joined(file, _with_nulls(self._pieces[key], object_id, len(self._names)))
+                    _write_joined(file, _with_nulls(self._pieces.of(object_id), line, len(self._names)))
                     file.write("]")
                 file.write("}")
             file.write(f'], "categories": [{json.dumps(CATEGORY)}]}}')
@@ -63,15 +62,15 @@ class YouTubeVisWriter(Writer):
     def discard(self) -> None:
         """Nothing has its name yet."""
         self._names.close()
-        for pieces in self._pieces.values():
-            pieces.close()
+        self._pieces.close()
 
 
-def _with_nulls(pieces: ByObject, object_id: int, length: int) -> Iterator[str]:
+def _with_nulls(pieces: Iterable[tuple[int, str]], line: int, length: int) -> Iterator[str]:
+    """That line of each piece at its place of so many, null at all others."""
     place = 0
-    for at, content in pieces.of(object_id):
+    for at, content in pieces:
         yield from ["null"] * (at - place)
-        yield content
+        yield content.split("\n")[line]
         place = at + 1
     yield from ["null"] * (length - place)
 

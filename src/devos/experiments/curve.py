@@ -19,6 +19,7 @@ from devos.evaluation.job import digest
 from devos.evaluation.predictors import ModelPredictor
 from devos.evaluation.rules.quality import Means
 from devos.evaluation.scoring import choose_protocol
+from devos.experiments.results import DAMAGE, checked_number, checked_scores
 from devos.io.files import replacing, write_json
 from devos.model.checkpoint import read_weights
 from devos.training.record import LOG_FILE
@@ -159,8 +160,8 @@ class Record:
         known = self._content
         for what in ("format", "settings"):
             if known[what] != own[what]:
-                raise OptionError(f"{self._path} has scores of other {what} ({known[what]} there, {own[what]} here); "
-                                  "write to another place with --out")  # fmt: skip
+                raise OptionError(f"{self._path} has scores of other {what} ({str(known[what])[:80]} there, {own[what]}"
+                                  " here); write to another place with --out")  # fmt: skip
         changed = [name for name, sha256 in own["roots"].items() if known["roots"].get(name, sha256) != sha256]
         if changed:
             raise OptionError(f"{self._path} has scores on other videos called {changed[0]}; give these another name "
@@ -192,11 +193,15 @@ class Record:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not content.keys() >= {"format", "settings", "roots", "scores"}:
-            raise ValueError("an entry is missing")
-    except (OSError, ValueError, RecursionError, AttributeError) as error:
-        raise InputError(f"{path} is no record of `devos figure curve` ({error}); remove it, or name another --out"
-                         ) from error  # fmt: skip
+        if not all(isinstance(content[key], dict) for key in ("settings", "roots", "scores")):
+            raise ValueError("an entry is of another kind")
+        content["scores"] = {sha256: checked_scores(roots) for sha256, roots in content["scores"].items()}
+        for means in (one for roots in content["scores"].values() for one in roots.values()):
+            _ = [checked_number(jf) for jf in means["sequences"].values()]
+        _ = content["format"], dict(content.get("used", {}))
+    except DAMAGE as error:
+        raise InputError(f"{path} is no record of `devos figure curve` ({str(error)[:80]}); remove it, or name "
+                         "another --out") from error  # fmt: skip
     return content
 
 

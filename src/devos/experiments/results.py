@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from devos.data.catalog import VideoInfo
 from devos.engine.segmenter import load
+from devos.errors import InputError
 from devos.evaluation.benchmark import evaluate
 from devos.evaluation.predictors import ModelPredictor
 from devos.evaluation.scoring import choose_protocol
@@ -163,5 +166,30 @@ def _spread(values: Sequence[float], sign: str = "") -> str:
 def _read(path: Path) -> Result | None:
     if not path.is_file():
         return None
-    fields = json.loads(path.read_text())
-    return Result(**{**fields, "budget": Budget(**fields["budget"])})
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        result = Result(**{**fields, "budget": Budget(**fields["budget"]), "scores": checked_scores(fields["scores"])})
+        if not isinstance(result.variant, str) or type(result.seed) is not int:
+            raise ValueError("its variant or its seed is none")
+        checked_number(result.minutes), result.loss is None or checked_number(result.loss)
+    except DAMAGE as error:
+        raise InputError(f"{path} is no result of a run ({str(error)[:80]}); remove it, and the run is made again"
+                         ) from error  # fmt: skip
+    return result
+
+
+DAMAGE = (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError)
+"""What reading a record raises that somebody else has written in."""
+
+
+def checked_scores(scores: Any) -> dict[str, dict[str, float]]:
+    """J&F, J and F by the name of what was scored; ValueError or another of `DAMAGE` for anything else."""
+    return {name: {**means, **{key: checked_number(means[key]) for key in ("jf", "j", "f")}}
+            for name, means in scores.items()}  # fmt: skip
+
+
+def checked_number(value: Any) -> float:
+    """The same; ValueError for what is no number, or not finite."""
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"{str(value)[:40]!r} is no number")
+    return float(value)

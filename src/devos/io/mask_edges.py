@@ -13,10 +13,15 @@ from jaxtyping import Bool, Int32
 from devos.io.mask_pictures import Coding, MaskPicture, describe
 
 _WHITE = {255, 65535}
+_WHITE_OF_BYTES = 255
 _SOFT_CODES = 3
 """Fewer odd codes than this are no soft edge, but in a mask of black and white."""
 _MOST = 0.8
 """Share of an edge's pixels whose codes lie between those of its neighbours."""
+_BLURRED_CODES = 20
+"""More codes than this in one connected part that change little by little are one blurred object."""
+_STEP = 0.1
+"""How far the codes of a blurred object's neighbours lie apart, in half of all places, as a share of all its codes."""
 _PLAIN = 0.5
 """Share of a code's pixels that lie in blocks of 2x2 of it, from which on it is an object."""
 
@@ -36,11 +41,14 @@ def soft_codes(mask: MaskPicture) -> set[int]:
 def snap(mask: MaskPicture, soft: set[int]) -> MaskPicture:
     """Give each pixel of a soft edge the code of the nearest pixel that has a clear one.
 
-    Greys between black and white are cut at the middle instead, as the edge is where half a pixel is covered. Whatever
-    is no soft edge stays as it is.
+    Greys between black and white are cut at the middle instead, as the edge is where half a pixel is covered; where the
+    brightest grey of all is soft too, it stands for white. Whatever is no soft edge stays as it is.
     """
     is_soft = _is_one_of(mask.codes, soft)
-    if _is_black_and_white(mask):
+    is_blurred = mask.coding is Coding.GREY and max(mask.areas) in soft
+    if is_blurred:
+        codes = np.where(mask.codes > max(mask.areas) // 2, _WHITE_OF_BYTES, 0).astype(np.int32)
+    elif _is_black_and_white(mask):
         white = max(mask.solid)
         codes = np.where(is_soft, np.where(mask.codes > white // 2, white, 0), mask.codes).astype(np.int32)
     else:
@@ -86,6 +94,8 @@ def _is_edge(mask: MaskPicture, inside: Bool[np.ndarray, "h w"], codes: Int32[np
     in_blocks = sum(int(_opened(((codes == code) & inside).astype(np.uint8)).sum()) for code in own.tolist())
     if in_blocks >= _PLAIN * np.count_nonzero(inside):
         return False
+    if len(own) > _BLURRED_CODES and _is_smooth(inside, codes):
+        return True
     around = cv2.dilate(inside.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~inside
     touched = np.unique(codes[around])
     if not set(touched.tolist()) - {0}:
@@ -93,6 +103,13 @@ def _is_edge(mask: MaskPicture, inside: Bool[np.ndarray, "h w"], codes: Int32[np
     if len(touched) < 2:
         return False
     return mask.coding is Coding.PALETTE or _share_between(codes[inside], touched, mask.coding) >= _MOST
+
+
+def _is_smooth(inside: Bool[np.ndarray, "h w"], codes: Int32[np.ndarray, "h w"]) -> bool:
+    """Whether codes change little by little from pixel to pixel, as a blur makes them."""
+    both = inside[:, 1:] & inside[:, :-1]
+    steps = np.abs(codes[:, 1:] - codes[:, :-1])[both]
+    return steps.size > 0 and bool(np.median(steps) <= _STEP * np.ptp(codes[inside]))
 
 
 def _share_between(codes: np.ndarray, touched: np.ndarray, coding: Coding) -> float:

@@ -119,12 +119,23 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
-            raise InputError(f"{path} has format {manifest['format']}, this devos reads {FORMAT}; build it anew")
-        _ = [Shard(**shard) for shard in manifest["shards"]]
+            raise InputError(
+                f"{path} has format {str(manifest['format'])[:40]}, this devos reads {FORMAT}; build it anew"
+            )
+        for shard in manifest["shards"]:
+            _check_shard(Shard(**shard))
     except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
         raise InputError(f"{folder} is no folder of archives that `devos data build` wrote ({error}); "
                          f"expected {MANIFEST} and data-000.tar, ...") from error  # fmt: skip
     return manifest
+
+
+def _check_shard(shard: Shard) -> None:
+    """ValueError where what a manifest says of an archive is of another kind, or leads out of its folder."""
+    if not (isinstance(shard.file, str) and isinstance(shard.sha256, str) and type(shard.size) is int):
+        raise ValueError("an archive whose name, size or SHA-256 is none")
+    if shard.file != PurePosixPath(shard.file).name or "\0" in shard.file:
+        raise ValueError(f"{shard.file[:40]!r} is no archive beside it")
 
 
 def unpack(folder: Path, to: Path) -> Path:

@@ -16,6 +16,7 @@ from statistics import fmean
 from typing import Any
 
 from devos.errors import InputError, OptionError
+from devos.evaluation.rules.protocols import Protocol
 
 NOT_STATED = "not stated in the source"
 _SHOWN_NAMES = 12
@@ -104,12 +105,12 @@ def read_scores(path: Path, name: str | None = None, training: str | None = None
         report = json.loads(path.read_text(encoding="utf-8"))
         sequences = {
             sequence: tuple(
-                (float(quality["J"]["mean"]), float(quality["F"]["mean"]))
+                (_share(quality["J"]["mean"]), _share(quality["F"]["mean"]))
                 for quality in entry.get("objects", entry).values()
             )
             for sequence, entry in report["sequences"].items()
         }
-        protocol = str(report["protocol"])
+        protocol = str(Protocol(report["protocol"]))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give a file of scores") from error
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
@@ -120,6 +121,13 @@ def read_scores(path: Path, name: str | None = None, training: str | None = None
         raise InputError(f"{path}: has no scores of any sequence; run `devos evaluate` on at least one")
     training = training or "not stated in the file"
     return Measured(name or path.stem, f"measured here ({path.name})", training, protocol, sequences)
+
+
+def _share(value: Any) -> float:
+    """The same; ValueError for what is no mean of J or F."""
+    if not 0 <= float(value) <= 1:
+        raise ValueError(f"{value} is no mean")
+    return float(value)
 
 
 def score_table(benchmark: Benchmark, measured: Sequence[Measured] = ()) -> ScoreTable:

@@ -186,10 +186,11 @@ def _described(root: Path) -> tuple[dict[str, Any], tuple[VideoInfo, ...], list[
         return {}, tuple(by_name.values()), []
     try:
         meta = json.loads(files[0].read_text(encoding="utf-8"))["videos"]
-        names = natsorted(meta)
-    except (OSError, ValueError, RecursionError, KeyError, TypeError) as error:
+        names = natsorted(name for name, entry in meta.items() if _is_understood(entry))
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
-            f"{files[0]} cannot be read ({type(error).__name__}: {error}); expected the benchmark's own meta.json"
+            f"{files[0]} cannot be read ({type(error).__name__}: {str(error)[:80]}); expected the benchmark's own "
+            "meta.json"
         ) from error
     absent = [name for name in names if name not in by_name]
     if absent:
@@ -200,6 +201,18 @@ def _described(root: Path) -> tuple[dict[str, Any], tuple[VideoInfo, ...], list[
     others = sorted(set(by_name) - set(names))
     notes = [f"{len(others)} sequences are not in {files[0].name} and are left out: {others[0]}, ..."] if others else []
     return dict(meta), tuple(by_name[name] for name in names), notes
+
+
+def _is_understood(entry: Any) -> bool:
+    """True; ValueError or the like where what is said of a sequence cannot be used."""
+    objects, length = entry.get("objects", {}), entry.get("length")
+    each = objects.values() if isinstance(objects, dict) else ()
+    frames = [frame for said in each for frame in said.get("frames", ())]
+    if not isinstance(objects, dict | list) or not isinstance(length, int | None):
+        raise ValueError("an entry whose objects or whose length are none")
+    if not all(isinstance(frame, str) for frame in frames):
+        raise ValueError("a frame that is no name")
+    return True
 
 
 def _home_of_masks(root: Path) -> Path:
