@@ -71,8 +71,8 @@ class HeadModel:
         return probability
 
     def _is_near(self, look: Look, click: Click, mask: Bool[np.ndarray, "h w"]) -> bool:
-        """Whether a closer look at the mask alone would show the click; one on the object must lie within the mask's box,
-        for beyond it says that the object reaches farther.
+        """Whether a closer look at the mask alone would show the click. One on the object must lie within the mask's
+        box: beyond, it says that the object reaches farther.
         """
         room, least = (1.0, 1.0) if click.is_object else (_AROUND, _LEAST_CLOSE)
         part = around(look.size, mask, (), None, room=room, least=least)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from devos.errors import DevosError
 
-
 _LONGEST = 300
 """Characters of a path that are shown where it may be too long to be one."""
 
