@@ -16,8 +16,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from projects import write_section
+
 QUICK = ("annotations", "cvat", "labelme", "manifest", "run", "report", "curve", "trained", "message", "state", "mask")
 """Doors behind which there is mostly Python of ours."""
+TITLE = "Malformed input, led by coverage"
+RULE = """`python benchmarks/fuzz_by_coverage.py --seconds {seconds}` (atheris): cases grow towards lines of devos that none
+before has reached."""
 
 
 def fuzz(door: str, seconds: int, out: Path) -> None:
@@ -54,6 +59,7 @@ def main() -> int:
     parser.add_argument("doors", nargs="*", help="as of fuzz.py; all that are quick unless named")
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--out", type=Path, default=Path("found"))
+    parser.add_argument("--markdown", type=Path, help="the page to put the results into")
     parser.add_argument("--try", dest="again", type=Path, metavar="FILE")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -65,7 +71,7 @@ def main() -> int:
     given.out.mkdir(parents=True, exist_ok=True)
     if given.here:
         fuzz(given.doors[0], given.seconds, given.out.resolve())
-    failed = []
+    failed, lines = [], ["| door | cases | wrong |", "| --- | --- | --- |"]
     for door in given.doors or QUICK:
         command = [sys.executable, __file__, door, "--seconds", str(given.seconds), "--out", str(given.out), "--here"]
         ended = subprocess.run(command, capture_output=True, text=True, errors="replace", env=os.environ)
@@ -76,6 +82,8 @@ def main() -> int:
         if ended.returncode:
             failed.append(door)
             print("\n".join((ended.stdout + ended.stderr).splitlines()[-25:]), flush=True)
+    if given.markdown:
+        write_section(given.markdown, TITLE, "\n".join(lines) + f"\n\n{RULE.format(seconds=given.seconds)}")
     return 1 if failed else 0
 
 
