@@ -25,8 +25,8 @@ _AROUND = 1.4
 """The closer look shows so many times the object's sides."""
 _LEAST_CLOSE = 48.0
 """Shortest side of what the closer look shows, in the picture's pixels."""
-_BEYOND = -4.0
-"""Logit beyond the closer look, at most."""
+_BEYOND = 0.018
+"""Probability beyond the closer look."""
 
 
 class Seen(NamedTuple):
@@ -63,11 +63,11 @@ class HeadModel:
             logits = self._ask(look.seen, whole(look.size), clicks, box, mask)
             found = logits > 0 if box is not None else asked_for(logits > 0, clicks, mask)
             near = self._closer(look, found, clicks, box)
-        if near is not None:
-            seen = self._see(near.of(look.rgb), _close_size(near.size))
-            logits = np.full(tuple(look.size), _BEYOND, np.float32)
-            near.of(logits)[:] = self._ask(seen, near, clicks, box, found)
-        probability: np.ndarray = torch.from_numpy(logits).sigmoid().numpy()
+            if near is None:
+                return _sigmoid(logits)
+        seen = self._see(near.of(look.rgb), _close_size(near.size))
+        probability = np.full(tuple(look.size), _BEYOND, np.float32)
+        near.of(probability)[:] = _sigmoid(self._ask(seen, near, clicks, box, found))
         return probability
 
     def _is_near(self, look: Look, click: Click, mask: Bool[np.ndarray, "h w"]) -> bool:
@@ -101,6 +101,11 @@ class HeadModel:
         seen = network_size(look.size, _WHOLE)
         enlarged = min(a / b for a, b in zip(_close_size(part.size), part.size, strict=True))
         return part if enlarged > max(a / b for a, b in zip(seen, look.size, strict=True)) else None
+
+
+def _sigmoid(logits: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+    probability: np.ndarray = torch.from_numpy(logits).sigmoid().numpy()
+    return probability
 
 
 def _close_size(part: FrameSize) -> FrameSize:
