@@ -83,8 +83,10 @@ class Counting(ClickHead):
         return super().forward(image, maps, hints)
 
 
-@pytest.mark.parametrize(("click", "times"), [((70, 60), 1), ((34, 84), 1), ((230, 10), 2)])
-def test_a_later_click_on_or_near_the_mask_looks_closer_at_once_and_one_far_from_it_asks_for_the_whole(
+@pytest.mark.parametrize(("click", "times"), [
+    ((70, 60, False), 1), ((34, 84, False), 1), ((230, 10, False), 2), ((70, 60, True), 1), ((34, 84, True), 2),
+])  # fmt: skip
+def test_a_later_click_that_mends_the_mask_looks_closer_at_once_and_one_that_reaches_farther_asks_for_the_whole(
     model, click, times
 ):
     head = Counting().eval().requires_grad_(False)
@@ -92,6 +94,6 @@ def test_a_later_click_on_or_near_the_mask_looks_closer_at_once_and_one_far_from
     mask = np.zeros((160, 240), bool)
     mask[40:80, 40:100] = True
     counted = HeadModel(model.backbone, head, model.device)
-    probability = counted.answer(counted.look(rgb), [Click(60, 50), Click(*click, False)], None, mask)
+    probability = counted.answer(counted.look(rgb), [Click(60, 50), Click(*click)], None, mask)
     assert len(head.asked) == times
     assert times == 2 or probability[150, 200] < 0.05, "what the closer look does not show is background"

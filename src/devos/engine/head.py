@@ -54,7 +54,7 @@ class HeadModel:
                mask: Bool[np.ndarray, "h w"] | None) -> Float32[np.ndarray, "h w"]:  # fmt: skip
         """First where the object is, then, of what is around it, where its edges are; all beyond that is background.
 
-        Where it is need not be asked again if the newest click lies on or near the mask so far.
+        Where it is need not be asked again if the newest click only mends the mask so far.
         """
         found, near = mask, None
         if mask is not None and box is None and self._is_near(look, clicks[-1], mask):
@@ -71,8 +71,11 @@ class HeadModel:
         return probability
 
     def _is_near(self, look: Look, click: Click, mask: Bool[np.ndarray, "h w"]) -> bool:
-        """Whether a closer look at the mask alone would show the click."""
-        part = around(look.size, mask, (), None, room=_AROUND, least=_LEAST_CLOSE)
+        """Whether a closer look at the mask alone would show the click. One on the object must lie within the mask's
+        box: beyond, it says that the object reaches farther.
+        """
+        room, least = (1.0, 1.0) if click.is_object else (_AROUND, _LEAST_CLOSE)
+        part = around(look.size, mask, (), None, room=room, least=least)
         return part is not None and part.holds(click)
 
     def _see(self, rgb: UInt8[np.ndarray, "h w 3"], size: FrameSize) -> Seen:

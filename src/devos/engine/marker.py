@@ -148,6 +148,8 @@ def asked_for(answer: Bool[np.ndarray, "h w"], clicks: Sequence[Click],
     What looks like the object but lies apart from it is mostly another one of its kind.
     """
     left, top, width, height = cv2.boundingRect(answer.view(np.uint8))
+    if not width:  # OpenCV does not survive a picture without pixels
+        return answer
     inside = slice(top, top + height), slice(left, left + width)
     num_parts, parts = cv2.connectedComponents(answer[inside].view(np.uint8), connectivity=8)
     if num_parts <= 2:  # with the background; the usual case, and the quick one
