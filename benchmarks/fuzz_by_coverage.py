@@ -21,8 +21,8 @@ from projects import write_section
 QUICK = ("annotations", "cvat", "labelme", "manifest", "run", "report", "curve", "trained", "message", "state", "mask")
 """Doors behind which there is mostly Python of ours."""
 TITLE = "Malformed input, led by coverage"
-RULE = """`python benchmarks/fuzz_by_coverage.py --seconds {seconds}` (atheris): cases grow towards lines of devos that none
-before has reached."""
+RULE = """`python benchmarks/fuzz_by_coverage.py --seconds {seconds}` (atheris): cases grow towards lines of devos that
+none before has reached."""
 
 
 def fuzz(door: str, seconds: int, out: Path) -> None:
