@@ -36,7 +36,8 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"
 def make_video(path: Path, num_frames: int, width: int, height: int) -> None:
     """A textured disc that goes round over noise; a key frame every 250 frames, as encoders have it."""
     rng = np.random.default_rng(0)
-    ground = rng.integers(0, 90, (height // 8, width // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    ground = rng.integers(0, 90, (-(-height // 8), -(-width // 8), 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    ground = ground[:height, :width]
     rows, columns = np.mgrid[:height, :width]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=Fraction(25), options={"preset": "ultrafast"})

@@ -109,7 +109,9 @@ def frames(num_frames: int) -> list[Sample]:
             raise SystemExit((Path(home) / "said.txt").read_text()[-2000:])
         found = len(list((out / "masks").iterdir()))
         assert found == num_frames, f"{found} masks of {num_frames} frames"
-        return [one for one in samples if one]
+        samples = [one for one in samples if one]
+        samples[-1]["whole"] = num_frames  # it was looked at a little before its end
+        return samples
 
 
 def _seen(pid: int, out: Path, done: int, seconds: float) -> Sample:
@@ -214,7 +216,7 @@ def table(found: dict[str, list[Sample]]) -> str:
             values = [f"{one[key] / scale:,.{1 if scale > 1 else 0}f}" for one in three]
             return values[0] if len(set(values)) == 1 else ", ".join(values)
 
-        what = f"{samples[-1]['at']:,.0f} {KINDS[kind][0]}"
+        what = f"{samples[-1].get('whole', samples[-1]['at']):,.0f} {KINDS[kind][0]}"
         lines.append(f"| {what} | {row('mib')} | {row('files')} | {row('threads')} | {row('disk', 1e6)} | "
                      f"{row('kept', 1e6)} |")  # fmt: skip
     if run := found.get("frames"):

@@ -18,6 +18,7 @@ argument, `assert` for our own mistakes; neither is caught by the commands.
 
 from __future__ import annotations
 
+import errno
 import warnings
 
 
@@ -67,3 +68,16 @@ def deprecated(old: str, new: str, *, gone_in: str) -> None:
     To be called where it is used, by the function that the user called. A test fails once that version is here.
     """
     warnings.warn(f"{old} goes away with devos {gone_in}; {new} does the same", DevosDeprecationWarning, stacklevel=3)
+
+
+_NO_MEMORY = ("can't start new thread", "can't allocate memory", "annot allocate memory", "failed to map segment",
+              "bad_alloc", "bad allocation")  # fmt: skip
+"""How Python, torch, the loader of libraries and C++ say so, in errors of other kinds."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the system gave no memory, or no thread, which takes some; whatever library says so."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN):
+        return True
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # the last is torch's
+    return named or (not isinstance(error, DevosError) and any(words in str(error) for words in _NO_MEMORY))

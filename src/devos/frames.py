@@ -70,6 +70,8 @@ class MaskFrame:
     """One for each object that is followed at this frame, in the order of their ids."""
     probabilities: Float16[np.ndarray, "objects h w"] | None = None
     """For each of `scores`, its probability at each pixel; None unless asked for."""
+    cut: int | None = None
+    """The first frame of a scene, where a hard cut lies between this frame and the one that was followed before it."""
 
 
 def frame_name(index: int) -> str:

@@ -89,6 +89,9 @@ def test_a_line_that_quotes_a_damaged_file_at_length_loses_its_middle():
         OSError(errno.ENOMEM, "x"),
         BlockingIOError(errno.EAGAIN, "x"),
         RuntimeError("can't start new thread"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:119] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError('Cannot load library "libplugin.so": libplugin.so: failed to map segment from shared object'),
+        RuntimeError("std::bad_alloc"),
     ],
 )
 def test_without_memory_or_threads_it_is_memory_that_is_told_of(error):

@@ -69,3 +69,31 @@ def test_what_marks_by_default_answers_a_click_on_a_picture():
     marked = marker.mark(marker.look(rgb), [(42, 32, True)])
     truth = rgb[..., 0] > 0
     assert (marked.mask & truth).sum() / (marked.mask | truth).sum() > 0.5
+
+
+class Counting(ClickHead):
+    """A head that notes at which sizes it is asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+
+    def forward(self, image, maps, hints):
+        self.asked.append(tuple(image.shape[-2:]))
+        return super().forward(image, maps, hints)
+
+
+@pytest.mark.parametrize(("click", "times"), [
+    ((70, 60, False), 1), ((34, 84, False), 1), ((230, 10, False), 2), ((70, 60, True), 1), ((34, 84, True), 2),
+])  # fmt: skip
+def test_a_later_click_that_mends_the_mask_looks_closer_at_once_and_one_that_reaches_farther_asks_for_the_whole(
+    model, click, times
+):
+    head = Counting().eval().requires_grad_(False)
+    rgb = np.random.default_rng(2).integers(0, 255, (160, 240, 3), dtype=np.uint8)
+    mask = np.zeros((160, 240), bool)
+    mask[40:80, 40:100] = True
+    counted = HeadModel(model.backbone, head, model.device)
+    probability = counted.answer(counted.look(rgb), [Click(60, 50), Click(*click)], None, mask)
+    assert len(head.asked) == times
+    assert times == 2 or probability[150, 200] < 0.05, "what the closer look does not show is background"

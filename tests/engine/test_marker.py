@@ -103,6 +103,17 @@ def test_parts_that_lie_apart_are_not_taken_in_unless_clicked_or_there_before(pi
     assert marker.mark(look, box=(0, 0, 80, 60)).mask[45, 8]
 
 
+def test_a_model_that_finds_nothing_leaves_the_clicks_alone(picture):
+    """In a process of its own it was a crash: OpenCV does not survive a picture without pixels."""
+    marker, look = Marker(Stubborn(np.zeros((60, 80), np.float32))), Look(picture)
+    first = marker.mark(look, [(40, 30, True)])
+    assert 1 <= first.mask.sum() < 10 and first.mask[30, 40] and first.confidence == 0
+    again = marker.mark(look, [(40, 30, True), (10, 10, False)], mask=first.mask).mask
+    assert again[30, 40] and not again[10, 10]
+    assert not marker.mark(look, box=(10, 10, 30, 30)).mask.any()
+    assert not marker.mark(look, [(5, 5, False)]).mask.any()
+
+
 def test_points_beyond_the_picture_empty_boxes_and_saying_nothing_are_refused_with_what_to_do(picture, left_half):
     marker = Marker(Stubborn(left_half))
     look = marker.look(picture)

@@ -71,6 +71,7 @@ def test_csv_and_jsonl_say_the_same(folder):
 @pytest.mark.parametrize(("line", "words"), [
     ('{"video": "a.mp4"}', "line 2, column masks: is missing"),
     ('{"video": "z.mp4", "masks": "a.png"}', "line 2, column video: .*z.mp4 is not there"),
+    (f'{{"video": "{"z" * 300}.mp4", "masks": "a.png"}}', "z.mp4: cannot be read .*too long"),
     ('{"video": "a.mp4", "masks": "a.png", "sise": 64}', "line 2, column sise: is none; there are video, masks, name"),
     ('{"video": "a.mp4", "masks": "a.png", "size": "big"}', "line 2, column size: is a whole number, or auto; got 'b"),
     ('{"video": "a.mp4", "masks": "a.png", "size": true}', "line 2, column size: is a whole number, or auto; got True"),

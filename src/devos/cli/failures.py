@@ -6,15 +6,11 @@ import errno
 import os
 import sys
 
-from devos.errors import DevosError, ListedError
+from devos.errors import DevosError, ListedError, is_out_of_memory
 
 _SILENT = "AnotherFailedError"
-_NO_THREAD = "can't start new thread"
-"""Python's words, in a RuntimeError."""
 _LONGEST = 1200
 """Characters of a line."""
-_OUT_OF_MEMORY = "OutOfMemoryError"
-"""Torch's error, by its name: the commands do not wait for torch to be loaded."""
 
 
 def explain(error: Exception) -> str | None:
@@ -23,20 +19,13 @@ def explain(error: Exception) -> str | None:
         return str(error)
     if isinstance(error, DevosError):
         return _one_line(error)
-    if _wants_memory(error):
+    if is_out_of_memory(error):
         return ("out of memory; close other programs, give a smaller --size or, for training, more parts with "
                 "--accumulate")  # fmt: skip
     if isinstance(error, OSError) and error.errno not in (None, errno.EPIPE):
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}; see that it is there, may be read and written, and that the disk is not full"
     return None
-
-
-def _wants_memory(error: Exception) -> bool:
-    """Whether the system gave no memory, or no thread, which takes some."""
-    if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN):
-        return True
-    return isinstance(error, MemoryError) or type(error).__name__ == _OUT_OF_MEMORY or _NO_THREAD in str(error)
 
 
 def is_told_elsewhere(error: Exception) -> bool:

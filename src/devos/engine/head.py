@@ -25,8 +25,8 @@ _AROUND = 1.4
 """The closer look shows so many times the object's sides."""
 _LEAST_CLOSE = 48.0
 """Shortest side of what the closer look shows, in the picture's pixels."""
-_BEYOND = -4.0
-"""Logit beyond the closer look, at most."""
+_BEYOND = 0.018
+"""Probability beyond the closer look."""
 
 
 class Seen(NamedTuple):
@@ -52,16 +52,31 @@ class HeadModel:
 
     def answer(self, look: Look, clicks: Sequence[Click], box: Box | None,
                mask: Bool[np.ndarray, "h w"] | None) -> Float32[np.ndarray, "h w"]:  # fmt: skip
-        """First where the object is, then, of what is around it, where its edges are; all beyond that is background."""
-        logits = self._ask(look.seen, whole(look.size), clicks, box, mask)
-        found = logits > 0 if box is not None else asked_for(logits > 0, clicks, mask)
-        near = self._closer(look, found, clicks, box)
-        if near is not None:
-            seen = self._see(near.of(look.rgb), _close_size(near.size))
-            logits[:] = np.minimum(logits, _BEYOND)
-            near.of(logits)[:] = self._ask(seen, near, clicks, box, found)
-        probability: np.ndarray = torch.from_numpy(logits).sigmoid().numpy()
+        """First where the object is, then, of what is around it, where its edges are; all beyond that is background.
+
+        Where it is need not be asked again if the newest click only mends the mask so far.
+        """
+        found, near = mask, None
+        if mask is not None and box is None and self._is_near(look, clicks[-1], mask):
+            near = self._closer(look, mask, clicks, None)
+        if near is None:
+            logits = self._ask(look.seen, whole(look.size), clicks, box, mask)
+            found = logits > 0 if box is not None else asked_for(logits > 0, clicks, mask)
+            near = self._closer(look, found, clicks, box)
+            if near is None:
+                return _sigmoid(logits)
+        seen = self._see(near.of(look.rgb), _close_size(near.size))
+        probability = np.full(tuple(look.size), _BEYOND, np.float32)
+        near.of(probability)[:] = _sigmoid(self._ask(seen, near, clicks, box, found))
         return probability
+
+    def _is_near(self, look: Look, click: Click, mask: Bool[np.ndarray, "h w"]) -> bool:
+        """Whether a closer look at the mask alone would show the click. One on the object must lie within the mask's
+        box: beyond, it says that the object reaches farther.
+        """
+        room, least = (1.0, 1.0) if click.is_object else (_AROUND, _LEAST_CLOSE)
+        part = around(look.size, mask, (), None, room=room, least=least)
+        return part is not None and part.holds(click)
 
     def _see(self, rgb: UInt8[np.ndarray, "h w 3"], size: FrameSize) -> Seen:
         image = to_tensor(resize_rgb(rgb, size)).to(self.device)
@@ -91,6 +106,11 @@ class HeadModel:
         return part if enlarged > max(a / b for a, b in zip(seen, look.size, strict=True)) else None
 
 
+def _sigmoid(logits: Float32[np.ndarray, "h w"]) -> Float32[np.ndarray, "h w"]:
+    probability: np.ndarray = torch.from_numpy(logits).sigmoid().numpy()
+    return probability
+
+
 def _close_size(part: FrameSize) -> FrameSize:
     """At which size the head looks at a part: as many pixels as a square of `_CLOSE`, shaped nearly as the part."""
     scale = _CLOSE / (part.height * part.width) ** 0.5
@@ -104,7 +124,7 @@ def _hints(size: FrameSize, part: Part, clicks: Sequence[Click], box: Box | None
     points = [
         ((c.x - part.left + 0.5) * across - 0.5, (c.y - part.top + 0.5) * down - 0.5, 1.0 if c.is_object else -1.0)
         for c in clicks
-        if part.left <= c.x < part.right and part.top <= c.y < part.bottom
+        if part.holds(c)
     ]
     edges = torch.zeros(1, 4)
     if box is not None:

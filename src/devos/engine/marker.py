@@ -148,6 +148,8 @@ def asked_for(answer: Bool[np.ndarray, "h w"], clicks: Sequence[Click],
     What looks like the object but lies apart from it is mostly another one of its kind.
     """
     left, top, width, height = cv2.boundingRect(answer.view(np.uint8))
+    if not width:  # OpenCV does not survive a picture without pixels
+        return answer
     inside = slice(top, top + height), slice(left, left + width)
     num_parts, parts = cv2.connectedComponents(answer[inside].view(np.uint8), connectivity=8)
     if num_parts <= 2:  # with the background; the usual case, and the quick one
@@ -179,15 +181,21 @@ def gentle(answer: Bool[np.ndarray, "h w"], before: Bool[np.ndarray, "h w"],
     wrong = [sum(_at(mask, click) != click.is_object for click in clicks) for mask in (answer, before)]
     if wrong[1] < wrong[0]:
         return before
-    _, parts = cv2.connectedComponents((answer ^ before).view(np.uint8), connectivity=8)
+    changed = answer ^ before
+    left, top, width, height = cv2.boundingRect(changed.view(np.uint8))
+    inside = slice(top, top + height), slice(left, left + width)
+    parts = np.zeros(answer.shape, np.int32)
+    if width:
+        cv2.connectedComponents(changed[inside].view(np.uint8), parts[inside], connectivity=8)
     asked = {int(parts[_pixel(click)]) for click in clicks if _at(answer, click) == click.is_object} - {0}
     if not asked:
         around = np.zeros(answer.shape, np.uint8)
         row, column = _pixel(clicks[-1])
         cv2.circle(around, (column, row), max(1, round(_NEAR * min(answer.shape))), 1, -1)
         asked = {int(part) for part in np.unique(parts[around > 0])} - {0}
-    changed = np.isin(parts, list(asked))
-    return np.where(changed, answer, before)
+    found = before.copy()
+    found[inside] ^= np.isin(parts[inside], list(asked))
+    return found
 
 
 def obey(answer: Bool[np.ndarray, "h w"], clicks: Sequence[Click]) -> Bool[np.ndarray, "h w"]:

@@ -28,6 +28,10 @@ class Part(NamedTuple):
         """Its height and width."""
         return FrameSize(self.bottom - self.top, self.right - self.left)
 
+    def holds(self, click: Click) -> bool:
+        """Whether a click lies in it."""
+        return self.left <= click.x < self.right and self.top <= click.y < self.bottom
+
     def of(self, picture: np.ndarray) -> np.ndarray:
         """What a picture shows there; a view."""
         return picture[self.top : self.bottom, self.left : self.right]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -50,6 +50,8 @@ class Answer:
     """What was given for the frame."""
     named: tuple[int, ...]
     """The objects of which it was given."""
+    cut: int | None = None
+    """As MaskFrame's."""
     timings: dict[str, float] = field(default_factory=lambda: {"masks": 0.0})
     """Where the seconds that this takes are counted."""
 
@@ -61,7 +63,7 @@ class Answer:
             return MaskFrame(frame.index, frame.time_s, frame.name, np.zeros(frame.size, np.uint16), ())
         result = mask_frame(frame, self.maps, self.object_ids, self.labels, self.named, probabilities)
         self.timings["masks"] += time.perf_counter() - begun
-        return result
+        return result if self.cut is None else replace(result, cut=self.cut)
 
 
 def mask_frame(frame: Frame, answer: Float[Tensor, "rows h4 w4"], ids: Sequence[int], labels: Labels | None,

@@ -172,12 +172,14 @@ class Session:
                 self._admit(named)
             if not self.object_ids:
                 self.state = replace(self.state, pasts=self._nothing_seen(), index=frame.index + 1, size=frame.size)
-                return Answer(frame, None, (), None, (), self._timings)
-            maps = self._follow(self._see(frame, prepared), labels, named, annotated)
+                return Answer(frame, None, (), None, (), timings=self._timings)
+            seen = self._see(frame, prepared)
+            maps = self._follow(seen, labels, named, annotated)
         except BaseException:
             self.state = before  # no object may be known of which nothing is remembered
             raise
-        return Answer(frame, maps, self.object_ids, labels, tuple(named), self._timings)
+        cut = max(frame.index, before.index - 1) if seen.sights[0].cut else None  # backwards the frame before is later
+        return Answer(frame, maps, self.object_ids, labels, tuple(named), cut, self._timings)
 
     def run(self, frames: Iterable[Frame], given: Mapping[int, Labels] | None = None) -> Iterator[MaskFrame]:
         """Every frame in turn, with the masks that are given for some of their indices. Nothing is held back."""

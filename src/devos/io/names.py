@@ -7,6 +7,9 @@ from pathlib import Path
 
 from devos.errors import DevosError
 
+_LONGEST = 300
+"""Characters of a path that are shown where it may be too long to be one."""
+
 
 def readable(name: str | Path) -> str:
     """A name as it can be shown: bytes that are no UTF-8 as backslash escapes."""
@@ -30,4 +33,6 @@ def exists(path: Path, error: type[DevosError]) -> bool:
     try:
         return path.exists()
     except OSError as reason:
-        raise error(f"{path}: cannot be read ({reason.strerror or reason})") from reason
+        text = readable(path)
+        shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+        raise error(f"{shown}: cannot be read ({reason.strerror or reason})") from reason

@@ -16,7 +16,7 @@ from typing import Any
 
 from devos.engine.segmenter import DEFAULT_MODEL, Segmenter, choose_device, find_weights, load
 from devos.engine.sizes import AUTO
-from devos.errors import DevosError, OptionError, WeightsError
+from devos.errors import DevosError, OptionError, WeightsError, is_out_of_memory
 from devos.exchange.given import read_given
 from devos.io import open_video
 from devos.io.labels import label_png
@@ -300,11 +300,11 @@ def do_job(job: Job, tell: Tell = lambda progress: None) -> BatchRow:
         summary = _follow(job, folder, tell)
     except DevosError as error:
         reason = one_line(error).replace("with --overwrite", f"by removing {job.out}")  # a batch replaces nothing
-    except MemoryError:
-        reason = "out of memory; take fewer --workers, or a smaller --size"
     except Exception as error:
         at = traceback.extract_tb(error.__traceback__)[-1]
         reason = f"{type(error).__name__}: {one_line(error)} ({Path(at.filename).name}, line {at.lineno})"
+        if is_out_of_memory(error):
+            reason = "out of memory; take fewer --workers, or a smaller --size"
     else:
         if summary is not None:
             return BatchRow(name, DONE, summary.num_frames, len(summary.object_ids), summary.seconds, summary.fps)

@@ -17,6 +17,7 @@ from devos.engine.settings import Settings, parse_scales
 from devos.engine.sizes import AUTO
 from devos.errors import InputError, OptionError
 from devos.exchange.registry import chosen, parse_names
+from devos.io.names import exists
 from devos.io.pictures import list_pictures
 from devos.pipeline.plan import check_direction
 from devos.pipeline.segment import folder_rate
@@ -321,7 +322,7 @@ def _place(values: dict[str, Any], column: str, folder: Path, where: str) -> Pat
     if column not in values:
         raise InputError(f"{where}, column {column}: is missing; each line needs video and masks")
     place: Path = folder / _cell(values, column, _text, where)
-    if not place.exists():
+    if not exists(place, InputError):
         raise InputError(f"{where}, column {column}: {place} is not there; paths count from the manifest's folder")
     return place
 

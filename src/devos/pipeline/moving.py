@@ -73,7 +73,7 @@ def remove_objects(folder: ProjectFolder, step: Step) -> None:
             labels = read_label_png(folder.mask_file(result))
             labels[np.isin(labels, list(gone))] = 0
             scores = tuple(one.score for one in result.objects if one.object_id not in gone)
-            changed = MaskFrame(index, 0.0, result.name, labels, scores)
+            changed = MaskFrame(index, 0.0, result.name, labels, scores, cut=result.cut)
             mask = sha256_of(label_png(labels))
             soft.write(replace(changed, probabilities=soft.read(result, changed)), mask)
             folder.keep_replaced(result)

@@ -96,4 +96,5 @@ def stored_masks(folder: ProjectFolder, result: FrameResult, frame: Frame | None
     """A result as it was given: labels and scores. The time is the frame's; 0 where none is given."""
     labels = read_label_png(folder.mask_file(result))
     time_s = 0.0 if frame is None else frame.time_s
-    return MaskFrame(result.index, time_s, result.name, labels, tuple(one.score for one in result.objects))
+    return MaskFrame(result.index, time_s, result.name, labels, tuple(one.score for one in result.objects),
+                     cut=result.cut)  # fmt: skip

@@ -18,7 +18,7 @@ from devos.io.labels import read_label_png
 from devos.io.regions import find_regions
 from devos.pipeline.exports import write_again
 from devos.pipeline.follow import Work
-from devos.pipeline.notes import left_out
+from devos.pipeline.notes import cuts_told, left_out
 from devos.pipeline.publish import publish
 from devos.pipeline.versions import versions
 from devos.project.folder import ProjectFolder
@@ -134,7 +134,7 @@ def _summary(work: Work, results: ResultTable, notes: Sequence[str], num_new: in
     in_turn = sum(timings.get(part, 0.0) for part in ("check", "load", "network", "waiting"))
     timings["other"] = max(0.0, clock.total - in_turn)
     skipped = [one for step in folder.history.steps() for one in folder.history.skipped(step.number)]
-    said = [*work.reader.notes, *notes, *left_out(skipped)]
+    said = [*work.reader.notes, *notes, *left_out(skipped), *cuts_told(results.cuts)]
     return RunSummary(
         out=folder.path,
         masks=folder.masks,

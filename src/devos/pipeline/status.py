@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from devos.pipeline.notes import cuts_told
 from devos.pipeline.plan import Plan
 from devos.pipeline.project import Project
 from devos.project.history import FINISHED
@@ -40,6 +41,8 @@ class Status:
     """finished, running, stopped, or empty."""
     num_frames: int
     """Frames that have a mask."""
+    cuts: list[int]
+    """The first frames of the scenes after hard cuts; objects are looked for anew there."""
     objects: dict[int, dict[str, Any]]
     """For each object the frames on which it is seen, how many, and its mean confidence there."""
     steps: list[dict[str, Any]]
@@ -72,6 +75,7 @@ def status_of(project: Project) -> Status:
     record = folder.record
     return Status(
         out=str(folder.path), video=asdict(record.video), state=state, num_frames=len(results),
+        cuts=results.cuts,
         objects={i: _object(results, i) for i in project.object_ids}, steps=steps,
         remaining=_remaining(project.todo()), look_at=frames_to_look_at(project),
         locked_objects=locks.objects, locked_frames=locks.frames,
@@ -140,6 +144,7 @@ def describe(status: Status) -> str:
     count = "" if video["num_frames"] is None else f" of {video['num_frames']}"
     lines = [f"{status.out}: {video['path']}, {video['width']}x{video['height']}, {status.state}",
              f"frames with masks: {status.num_frames}{count}"]  # fmt: skip
+    lines += cuts_told(status.cuts)
     for object_id, one in status.objects.items():
         where = "not seen" if not one["frames"] else (
             f"seen on {one['frames']} frames, {one['first']} to {one['last']}, confidence {one['confidence']:.2f}"

@@ -36,6 +36,8 @@ class FrameResult:
     mask: str
     """SHA-256 of the mask's PNG."""
     objects: tuple[ObjectResult, ...]
+    cut: int | None = None
+    """The first frame of a scene, where a hard cut was seen when this frame was followed."""
 
     @staticmethod
     def of(masks: MaskFrame, sha256: str) -> FrameResult:
@@ -45,7 +47,7 @@ class FrameResult:
             ObjectResult(score.object_id, score.presence, score.confidence, regions.get(score.object_id))
             for score in masks.scores
         )
-        return FrameResult(masks.index, masks.name, sha256, objects)
+        return FrameResult(masks.index, masks.name, sha256, objects, masks.cut)
 
     @property
     def object_ids(self) -> tuple[int, ...]:
@@ -59,19 +61,20 @@ class FrameResult:
     def as_json(self) -> list[Any]:
         """Plain values, short: there is one for each frame of a video."""
         objects = [[one.object_id, one.presence, one.confidence, *(one.region or ())] for one in self.objects]
-        return [self.index, self.name, self.mask, objects]
+        return [self.index, self.name, self.mask, objects, *([] if self.cut is None else [self.cut])]
 
     @staticmethod
     def from_json(values: list[Any]) -> FrameResult:
         """From what `as_json` gave; ValueError, TypeError or IndexError for anything else."""
-        index, name, mask, rows = values
+        index, name, mask, rows, *cut = values
         objects = tuple(
             ObjectResult(
                 checked_id(row[0]), float(row[1]), float(row[2]), Region(*map(int, row[3:])) if row[3:] else None
             )
             for row in rows
         )
-        return FrameResult(whole(index), checked_name(name), checked_sha256(mask), objects)
+        cuts = [whole(frame) for frame in cut[:1]]
+        return FrameResult(whole(index), checked_name(name), checked_sha256(mask), objects, *cuts)
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,11 @@ class ResultTable(Mapping[int, FrameResult]):
             else:
                 frames[index] = result
         return ResultTable(frames)
+
+    @property
+    def cuts(self) -> list[int]:
+        """The first frames of the scenes after hard cuts, as far as they were seen while following; rising."""
+        return sorted({frame.cut for frame in self.frames.values() if frame.cut is not None})
 
     @property
     def object_ids(self) -> tuple[int, ...]:

@@ -23,7 +23,6 @@ from devos.model.devos import DeVOS
 from devos.model.memory import FINE, EveryNth
 from devos.runtimes.calibration import Given, find_table
 from devos.runtimes.graphs import FOCUSED, INPUTS, OUTPUTS, modules
-from devos.runtimes.int8 import quantise
 from devos.runtimes.sampling import Sampling
 from devos.whole_files import new_folder
 
@@ -88,6 +87,8 @@ def _check(folder: Path, overwrite: bool) -> bool:
 def _write(model: DeVOS, folder: Path, sampling: Sampling, precision: Exact,
            weights_sha256: str | None) -> dict[str, Any]:  # fmt: skip
     config = model.config
+    from devos.runtimes.int8 import quantise  # brings onnx along, which takes longer than loading graphs that are kept
+
     table = _table(model, sampling) if precision == "int8" else {}
     graphs = {}
     for name, module in modules(model, sampling).items():

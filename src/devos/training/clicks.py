@@ -26,9 +26,10 @@ from devos.data.clips import VOID
 from devos.frames import FrameSize
 from devos.model.click_weights import save_head
 from devos.model.clicks import ClickHead, Hints
+from devos.runtimes.choose import multiplies_bf16
 from devos.training.checkpoints import CHECKPOINT_FILE, load_checkpoint, save_checkpoint
 
-_LATER = (0, 0, 0, 1, 2, 4)
+_LATER = (0, 0, 1, 2, 3, 5)
 """Clicks between the two answers that are learned from, drawn for each step."""
 
 
@@ -102,17 +103,17 @@ def _begin(batch: Batch, row: int, sample: ClickSample, rng: np.random.Generator
     """What a person says first: mostly one click; else several, a box, or a click on a mask that is wrong."""
     right, how = batch.truth[row, 0].numpy() > 0.5, rng.random()
     size = FrameSize(*right.shape)
-    if how < 0.2 and right.any():
+    if how < 0.3 and right.any():
         batch.boxes[row] = 2 * torch.tensor(loose_box(right, rng))
-        if how < 0.14:
+        if how < 0.24:
             return
-    elif how < 0.45:
+    elif how < 0.55:
         wrong = spoil(right, rng)
         if sample.stale is not None and rng.random() < 0.5:
             wrong = _halved(sample.stale.astype(bool), size)[0].numpy() > 0.5
         batch.mask[row, 0] = torch.from_numpy(wrong).float()
     known = batch.known[row, 0].numpy() > 0.5
-    for number in range(1 + int(rng.integers(1, 4)) * (how > 0.9)):
+    for number in range(1 + int(rng.integers(1, 4)) * (how > 0.85)):
         answer = batch.mask[row, 0].numpy() > 0.5
         if number:  # as if an answer had been wrong somewhere
             answer = spoil(right, rng)
@@ -152,11 +153,13 @@ def overlap(logits: Tensor, truth: Tensor, known: Tensor) -> float:
 class ClickTrainer:
     """The head, its moving average, and the optimiser."""
 
-    def __init__(self, config: ClickTraining, backbone: nn.Module) -> None:
+    def __init__(self, config: ClickTraining, backbone: nn.Module, start: ClickHead | None = None) -> None:
         torch.manual_seed(config.seed)
         self.config, self.step = config, 0
         self.backbone = backbone.eval().requires_grad_(False)
         self.head = ClickHead().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if start is not None:
+            self.head.load_state_dict(start.state_dict())
         self.average = {name: value.clone() for name, value in self.head.state_dict().items()}
         decayed = [p for p in self.head.parameters() if p.ndim > 1]
         others = [p for p in self.head.parameters() if p.ndim <= 1]
@@ -209,18 +212,19 @@ class ClickTrainer:
 
 
 def _half() -> torch.autocast:
-    return torch.autocast("cpu", torch.bfloat16)
+    """Products in bfloat16 where the processor has them; where it has not, they would take three times as long."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=multiplies_bf16())
 
 
 def train_clicks(config: ClickTraining, backbone: nn.Module, data: ClickData, out: Path,
-                 tell: Callable[[str], None] = print) -> ClickTrainer:  # fmt: skip
-    """Train to the last step, from the checkpoint in `out` if there is one.
+                 tell: Callable[[str], None] = print, *, start: ClickHead | None = None) -> ClickTrainer:  # fmt: skip
+    """Train to the last step, from the checkpoint in `out` if there is one, else from `start`, else from chance.
 
     `out/clicks.safetensors` is the moving average of the weights, as `load_marker` takes it, from its first checkpoint.
     """
     out.mkdir(parents=True, exist_ok=True)
     checkpoint, weights = out / CHECKPOINT_FILE, out / "clicks.safetensors"
-    trainer = ClickTrainer(config, backbone)
+    trainer = ClickTrainer(config, backbone, start)
     if checkpoint.is_file():
         trainer.restore(load_checkpoint(checkpoint))
         tell(f"going on from step {trainer.step}")

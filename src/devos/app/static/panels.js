@@ -99,3 +99,9 @@ export function say(text, bad = false) {
   clearTimeout(timer);
   timer = window.setTimeout(() => { box.hidden = true; }, bad ? 12000 : 6000);
 }
+
+/** Say what went wrong, unless it was given up on purpose. @param {unknown} error */
+export function complain(error) {
+  if (error instanceof DOMException && error.name === "AbortError") return;
+  say(error instanceof Error ? error.message : String(error), true);
+}
