@@ -229,7 +229,7 @@ def test_the_user_is_told_which_objects_are_small_for_the_network_and_what_to_do
     Image.fromarray(np.maximum(square * 7, dot)).save(clip / "two.png")
     summary = devos.segment(clip / "clip.mp4", clip / "two.png", tmp_path / "out", model=segmenter, size=192)
     (note,) = (note for note in summary.notes if "--size" in note)
-    assert "9 (9 px)" in note and "7 (" not in note and "--size 640" in note and "11.1 times" in note
+    assert "9 (9 px)" in note and "7 (" not in note and "--size 640" in note and "11 times" in note
     summary = devos.segment(clip / "clip.mp4", clip / "first.png", tmp_path / "large", model=segmenter, size=192)
     assert not any("--size" in note for note in summary.notes)
 
