@@ -70,6 +70,11 @@ def deprecated(old: str, new: str, *, gone_in: str) -> None:
     warnings.warn(f"{old} goes away with devos {gone_in}; {new} does the same", DevosDeprecationWarning, stacklevel=3)
 
 
+def shortened(text: str, most: int) -> str:
+    """The same; the middle of what is longer than so many characters is left out."""
+    return text if len(text) <= most else f"{text[: most // 2]} ... {text[-most // 2 :]}"
+
+
 _NO_MEMORY = ("can't start new thread", "can't allocate memory", "annot allocate memory", "failed to map segment",
               "bad_alloc", "bad allocation")  # fmt: skip
 """How Python, torch, the loader of libraries and C++ say so, in errors of other kinds."""

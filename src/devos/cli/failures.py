@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 
-from devos.errors import DevosError, ListedError, is_out_of_memory
+from devos.errors import DevosError, ListedError, is_out_of_memory, shortened
 
 _SILENT = "AnotherFailedError"
 _LONGEST = 1200
@@ -48,5 +48,4 @@ def _num_processes() -> int:
 
 def _one_line(error: Exception) -> str:
     """Its words; the middle of what is too long to be read is left out, as where a damaged file is quoted."""
-    text = " ".join(str(error).split())
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+    return shortened(" ".join(str(error).split()), _LONGEST)

@@ -19,9 +19,10 @@ from devos.evaluation.job import digest
 from devos.evaluation.predictors import ModelPredictor
 from devos.evaluation.rules.quality import Means
 from devos.evaluation.scoring import choose_protocol
-from devos.experiments.results import DAMAGE, checked_number, checked_scores
+from devos.experiments.results import checked_number, checked_scores
 from devos.io.files import replacing, write_json
 from devos.model.checkpoint import read_weights
+from devos.project.content import DAMAGED
 from devos.training.record import LOG_FILE
 
 FORMAT = 1
@@ -199,7 +200,7 @@ def _read(path: Path) -> dict[str, Any]:
         for means in (one for roots in content["scores"].values() for one in roots.values()):
             _ = [checked_number(jf) for jf in means["sequences"].values()]
         _ = content["format"], dict(content.get("used", {}))
-    except DAMAGE as error:
+    except DAMAGED as error:
         raise InputError(f"{path} is no record of `devos figure curve` ({str(error)[:80]}); remove it, or name "
                          "another --out") from error  # fmt: skip
     return content

@@ -17,6 +17,7 @@ from devos.evaluation.benchmark import evaluate
 from devos.evaluation.predictors import ModelPredictor
 from devos.evaluation.scoring import choose_protocol
 from devos.io.files import write_json
+from devos.project.content import DAMAGED
 from devos.training.loop import Progress
 
 RESULT_FILE = "result.json"
@@ -172,18 +173,14 @@ def _read(path: Path) -> Result | None:
         if not isinstance(result.variant, str) or type(result.seed) is not int:
             raise ValueError("its variant or its seed is none")
         checked_number(result.minutes), result.loss is None or checked_number(result.loss)
-    except DAMAGE as error:
+    except DAMAGED as error:
         raise InputError(f"{path} is no result of a run ({str(error)[:80]}); remove it, and the run is made again"
                          ) from error  # fmt: skip
     return result
 
 
-DAMAGE = (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError)
-"""What reading a record raises that somebody else has written in."""
-
-
 def checked_scores(scores: Any) -> dict[str, dict[str, float]]:
-    """J&F, J and F by the name of what was scored; ValueError or another of `DAMAGE` for anything else."""
+    """J&F, J and F by the name of what was scored; ValueError or another of `DAMAGED` for anything else."""
     return {name: {**means, **{key: checked_number(means[key]) for key in ("jf", "j", "f")}}
             for name, means in scores.items()}  # fmt: skip
 

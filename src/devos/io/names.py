@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from devos.errors import DevosError
+from devos.errors import DevosError, shortened
 
 _LONGEST = 300
 """Characters of a path that are shown where it may be too long to be one."""
@@ -33,6 +33,5 @@ def exists(path: Path, error: type[DevosError]) -> bool:
     try:
         return path.exists()
     except OSError as reason:
-        text = readable(path)
-        shown = text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+        shown = shortened(readable(path), _LONGEST)
         raise error(f"{shown}: cannot be read ({reason.strerror or reason})") from reason

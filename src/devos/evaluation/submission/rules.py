@@ -186,7 +186,9 @@ def _described(root: Path) -> tuple[dict[str, Any], tuple[VideoInfo, ...], list[
         return {}, tuple(by_name.values()), []
     try:
         meta = json.loads(files[0].read_text(encoding="utf-8"))["videos"]
-        names = natsorted(name for name, entry in meta.items() if _is_understood(entry))
+        for entry in meta.values():
+            _check_entry(entry)
+        names = natsorted(meta)
     except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         raise InputError(
             f"{files[0]} cannot be read ({type(error).__name__}: {str(error)[:80]}); expected the benchmark's own "
@@ -203,8 +205,8 @@ def _described(root: Path) -> tuple[dict[str, Any], tuple[VideoInfo, ...], list[
     return dict(meta), tuple(by_name[name] for name in names), notes
 
 
-def _is_understood(entry: Any) -> bool:
-    """True; ValueError or the like where what is said of a sequence cannot be used."""
+def _check_entry(entry: Any) -> None:
+    """ValueError or the like where what is said of a sequence cannot be used."""
     objects, length = entry.get("objects", {}), entry.get("length")
     each = objects.values() if isinstance(objects, dict) else ()
     frames = [frame for said in each for frame in said.get("frames", ())]
@@ -212,7 +214,6 @@ def _is_understood(entry: Any) -> bool:
         raise ValueError("an entry whose objects or whose length are none")
     if not all(isinstance(frame, str) for frame in frames):
         raise ValueError("a frame that is no name")
-    return True
 
 
 def _home_of_masks(root: Path) -> Path:
