@@ -7,6 +7,8 @@ from PIL import Image, ImageDraw
 
 from devos.errors import MaskError
 from devos.io.labels import davis_palette, write_label_png
+from devos.io.mask_edges import snap, soft_codes
+from devos.io.mask_pictures import read_mask_picture
 from devos.io.masks import read_masks
 from devos.io.videos import open_video
 
@@ -243,6 +245,21 @@ def test_soft_edges_are_refused_with_the_way_out(read, picture):
 def test_snapping_black_and_white_cuts_at_the_middle(read):
     given = read(disc(), snap=True)
     assert np.array_equal(given[0], (disc() >= 128).astype(np.uint16))
+
+
+@pytest.mark.parametrize("peak", [240, 255])
+def test_snapping_what_is_blurred_all_over_cuts_it_at_half_and_leaves_clear_objects_apart(tmp_path, peak):
+    square = np.zeros((48, 64), np.float32)
+    square[20:28, 28:36] = 1
+    blur = cv2.GaussianBlur(square, (0, 0), 3)
+    labels = np.round(blur * peak / blur.max()).astype(np.uint8)
+    labels[1:6, 1:6], labels[42:47, 56:63] = 1, 2
+    Image.fromarray(labels).save(tmp_path / "mask.png")
+    mask = read_mask_picture(tmp_path / "mask.png")
+    given = snap(mask, soft_codes(mask)).codes
+    assert sorted(np.unique(given).tolist()) == [0, 1, 2, 255]
+    assert (given[1:6, 1:6] == 1).all() and (given[42:47, 56:63] == 2).all()
+    assert given[24, 32] == 255 and given[24, 32 - 8] == 0
 
 
 def test_snapping_gives_stray_pixels_to_the_nearest_object(read):

@@ -41,19 +41,34 @@ def soft_codes(mask: MaskPicture) -> set[int]:
 def snap(mask: MaskPicture, soft: set[int]) -> MaskPicture:
     """Give each pixel of a soft edge the code of the nearest pixel that has a clear one.
 
-    Greys between black and white are cut at the middle instead, as the edge is where half a pixel is covered; where the
-    brightest grey of all is soft too, it stands for white. Whatever is no soft edge stays as it is.
+    Greys between black and white are cut at the middle instead, as the edge is where half a pixel is covered; in a part
+    whose brightest grey is soft too, that stands for white. Whatever is no soft edge stays as it is.
     """
     is_soft = _is_one_of(mask.codes, soft)
-    is_blurred = mask.coding is Coding.GREY and max(mask.areas) in soft
-    if is_blurred:
-        codes = np.where(mask.codes > max(mask.areas) // 2, _WHITE_OF_BYTES, 0).astype(np.int32)
-    elif _is_black_and_white(mask):
+    if mask.coding is Coding.GREY and max(mask.areas) in soft:
+        sharp, blurred = _without_blur(mask.codes, soft)
+        mask, is_soft = describe(mask.path, mask.coding, sharp), is_soft & ~blurred
+    if _is_black_and_white(mask):
         white = max(mask.solid)
         codes = np.where(is_soft, np.where(mask.codes > white // 2, white, 0), mask.codes).astype(np.int32)
     else:
         codes = _take_nearest(mask.codes, is_soft)
     return describe(mask.path, mask.coding, codes)
+
+
+def _without_blur(
+    codes: Int32[np.ndarray, "h w"], soft: set[int]
+) -> tuple[Int32[np.ndarray, "h w"], Bool[np.ndarray, "h w"]]:
+    """The same with white and black for each part apart whose brightest code is soft, and where these parts are."""
+    sharp, blurred = codes.copy(), np.zeros(codes.shape, bool)
+    num_parts, parts = cv2.connectedComponents((codes > 0).astype(np.uint8), connectivity=8)
+    for part in range(1, num_parts):
+        inside = parts == part
+        brightest = int(codes[inside].max())
+        if brightest in soft:
+            sharp[inside] = np.where(codes[inside] > brightest // 2, _WHITE_OF_BYTES, 0)
+            blurred |= inside
+    return sharp, blurred
 
 
 def _is_black_and_white(mask: MaskPicture) -> bool:
